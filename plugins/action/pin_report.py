@@ -1,0 +1,56 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Print what became of each node of a pin_images run, and keep it as one document."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.errors import EdgefleetError
+from ..module_utils.node.host import LocalHost
+from ..plugin_utils.report import node_lines, node_report
+
+_MODE = 0o644
+
+
+class ActionModule(ActionBase):
+    """See the documentation of edgefleet.crio.pin_report."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        """Report on every host that the play was for."""
+        variables: dict[str, Any] = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec(
+            argument_spec={"path": {"type": "str"}}
+        )
+        hostvars = variables["hostvars"]
+        nodes = {
+            name: node_report(hostvars[name], self._task.check_mode)
+            for name in variables["ansible_play_hosts_all"]
+        }
+        for line in node_lines(nodes):
+            Display().display(line)
+        if arguments["path"]:
+            try:
+                _write(arguments["path"], nodes)
+            except EdgefleetError as error:
+                result.update(failed=True, msg=str(error))
+        result.update(changed=False, nodes=nodes)
+        return result
+
+
+def _write(path: str, nodes: dict[str, Any]) -> None:
+    target = os.path.abspath(path)
+    folder, name = os.path.split(target)
+    text = json.dumps({"nodes": nodes}, indent=2) + "\n"
+    LocalHost().write_atomic(target, text, _MODE, os.path.join(folder, f".{name}.new"))

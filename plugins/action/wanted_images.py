@@ -1,0 +1,65 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read on the control node which images each pool wants, before any node is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils.actions.sources import read_lock, read_sets
+from ..module_utils.documents.lock import lock_document
+from ..module_utils.documents.pinned_image_set import references_for_pool
+from ..module_utils.errors import EdgefleetError
+from ..module_utils.node.host import LocalHost
+from ..plugin_utils.control import search_folders, source_list
+
+_SHOWN_REPEATS = 3
+
+
+class ActionModule(ActionBase):
+    """See the documentation of edgefleet.crio.wanted_images."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        """Read the lock or the sets, and return the references of each pool."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec(
+            argument_spec={
+                "lock": {"type": "str"},
+                "sets": {"type": "raw"},
+                "pools": {"type": "list", "elements": "str", "required": True},
+            },
+        )
+        try:
+            result.update(self._read(arguments))
+        except EdgefleetError as error:
+            result.update(failed=True, msg=str(error))
+        return result
+
+    def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        host, folders = LocalHost(), search_folders(self._loader.get_basedir())
+        lock = None
+        if arguments["lock"]:
+            lock = read_lock(host, arguments["lock"], folders)
+            sets = lock.pinned_image_sets(arguments["lock"])
+        else:
+            sets = read_sets(host, source_list(arguments["sets"]), folders)
+        for one in sets:
+            if one.repeated:
+                shown = ", ".join(one.repeated[:_SHOWN_REPEATS])
+                Display().warning(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+        return {
+            "changed": False,
+            "references": {
+                pool: list(references_for_pool(sets, pool))
+                for pool in sorted(set(arguments["pools"]))
+            },
+            "lock": lock_document(lock) if lock else None,
+        }

@@ -1,0 +1,31 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of a lock that one node needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ..module_utils.documents.lock import layers_on_platform, parse_lock
+from ..module_utils.errors import EdgefleetError
+
+
+def _layers_on_platform(
+    lock: Any, references: Iterable[str], platform: str
+) -> list[dict[str, Any]]:
+    try:
+        return layers_on_platform(parse_lock([lock], "given"), references, platform, "given")
+    except EdgefleetError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """The filters of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filters by name."""
+        return {"layers_on_platform": _layers_on_platform}

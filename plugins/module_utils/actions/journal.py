@@ -1,0 +1,108 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's own record of what we changed and of what we pinned: JSON lines, bounded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Iterable
+
+from ..node.host import STATE_DIRECTORY, Host
+
+PATH = STATE_DIRECTORY + "/journal.jsonl"
+# Where a shortened journal is written before it takes the journal's place.
+_SCRATCH = STATE_DIRECTORY + "/.journal.new"
+# Enough for years of changes at one site; past it the older half goes. In characters.
+_HISTORY_MAX = 1_000_000
+_HISTORY_KEPT = _HISTORY_MAX // 2
+
+
+@dataclass(frozen=True)
+class PinRecord:
+    """What the journal knows of pins.
+
+    ``pinned`` are the references that we last put into the drop-in, ``known`` those that we ever
+    put there and that may still be in the store.
+    """
+
+    pinned: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+
+
+class Journal:
+    """The journal of one node. Safe to use from several threads."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+
+    def pin_record(self) -> PinRecord:
+        """Return what the journal says about pins; a line torn by a crash is passed over."""
+        return _fold(_entries(self._host.read(PATH) or ""))
+
+    def before(self, event: str, **details: Any) -> None:
+        """Record that an effect is about to happen."""
+        self._append({"event": event, "phase": "before", **details})
+
+    def after(self, event: str, **details: Any) -> None:
+        """Record that an effect has happened, and how it ended."""
+        self._append({"event": event, "phase": "after", **details})
+
+    def shorten(self) -> None:
+        """Keep the journal within its bound: newest lines, and all that is known about pins."""
+        text = self._host.read(PATH) or ""
+        if len(text) <= _HISTORY_MAX:
+            return
+        record = _fold(_entries(text))
+        snapshot = self._line(
+            {
+                "event": "snapshot",
+                "phase": "after",
+                "pinned": sorted(record.pinned),
+                "known": sorted(record.known),
+            }
+        )
+        newest = text[-_HISTORY_KEPT:].partition("\n")[2]
+        self._host.write_atomic(PATH, newest + snapshot, 0o600, _SCRATCH)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        # The line break first: it ends a line that a crash left torn.
+        with self._lock:
+            self._host.append(PATH, "\n" + self._line(entry))
+
+    def _line(self, entry: dict[str, Any]) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))
+        return json.dumps({"time": stamp, **entry}, sort_keys=False) + "\n"
+
+
+def _entries(text: str) -> Iterable[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def _fold(entries: Iterable[dict[str, Any]]) -> PinRecord:
+    """Follow the entries in their order; what may have happened counts as pinned."""
+    pinned: set[str] = set()
+    known: set[str] = set()
+    for entry in entries:
+        event, phase = entry.get("event"), entry.get("phase")
+        if event == "snapshot":
+            pinned, known = set(entry["pinned"]), set(entry["known"])
+        elif event == "pin" and phase == "before":
+            pinned.update(entry["added"])
+            known.update(entry["added"])
+        elif event == "pin" and phase == "after":
+            pinned.difference_update(entry["withdrawn"])
+        elif event in ("remove", "forget") and phase == "after":
+            known.difference_update(entry["references"])
+            pinned.difference_update(entry["references"])
+    return PinRecord(frozenset(pinned), frozenset(known))

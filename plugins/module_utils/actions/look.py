@@ -1,0 +1,71 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One look at a node: what is, against what should be. Reads only, and needs no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+from ..decisions.convergence import (
+    DAEMON_UNREACHABLE,
+    STALE_PIN,
+    Deviation,
+    file_deviations,
+    image_deviations,
+    override_deviations,
+    stale_pins,
+)
+from ..node.crictl import SOCKET, Crictl
+from ..node.crio import Crio
+from ..node.host import CommandFailed, Host, require_root
+from ..node.store import read_image_store
+from .journal import Journal
+from .pins import survey_pin_files
+
+# What Go, and so OCI platforms, call the machines that `uname -m` names.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """``removable`` are references that we once pinned, nobody wants, and the store still has."""
+
+    deviations: tuple[Deviation, ...]
+    removable: tuple[str, ...]
+    platform: str
+
+
+def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
+    """Compare the node with ``wanted``, the references of its sets.
+
+    :raises HostError: when the node has no CRI-O or no crictl.
+    """
+    require_root(host, "looking at the node")
+    crio, crictl = Crio(host), Crictl(host)
+    files = survey_pin_files(crio, path)
+    known = Journal(host).pin_record().known
+    deviations = file_deviations(wanted, path, host.read(path))
+    if wanted:
+        deviations += override_deviations(files.overriding)
+    removable: tuple[str, ...] = ()
+    try:
+        config = crio.running_config()
+        store = read_image_store(host, crictl, config)
+    except CommandFailed as error:
+        deviations.append(Deviation(DAEMON_UNREACHABLE, SOCKET, str(error)))
+    else:
+        foreign = (config.pause_image, *(files.foreign_in_force if wanted else files.earlier_pins))
+        stale = stale_pins(wanted, known, store, foreign)
+        deviations += image_deviations(wanted, store)
+        deviations += [
+            Deviation(STALE_PIN, one, "CRI-O reports it pinned, no set wants it") for one in stale
+        ]
+        removable = tuple(sorted((known - set(wanted)) & store.present()))
+    return Look(tuple(deviations), removable, _platform(host))
+
+
+def _platform(host: Host) -> str:
+    machine = host.machine()
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"

@@ -1,0 +1,146 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Have the running CRI-O take its configuration, and wait until it says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+from ..decisions.convergence import UNPINNED, image_deviations, stale_pins
+from ..decisions.versions import needs_restart
+from ..errors import EdgefleetError
+from ..node.crictl import Crictl
+from ..node.crio import Crio
+from ..node.host import Host, require_root
+from ..node.store import read_image_store
+from .journal import Journal, PinRecord
+from .pins import PinFiles, survey_pin_files
+
+_POLL_INTERVAL = 0.2
+
+
+class ReloadFailed(EdgefleetError):
+    """CRI-O did not take the configuration."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What keeps the running CRI-O from being as wanted: nothing of it when all is empty."""
+
+    unpinned: tuple[str, ...]
+    stale: tuple[str, ...]
+    not_loaded: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return not (self.unpinned or self.stale or self.not_loaded)
+
+
+@dataclass(frozen=True)
+class ReloadResult:
+    """``action`` is ``none``, ``reload`` or ``restart``; the rest is what made it necessary."""
+
+    action: str
+    before: InForce
+
+
+def take_configuration(
+    host: Host,
+    path: str,
+    wanted: Sequence[str],
+    allow_restart: bool,
+    wait_timeout: float,
+    check_mode: bool,
+) -> ReloadResult:
+    """Reload CRI-O unless it already reports every wanted present image pinned, nothing stale.
+
+    :param wanted: what the drop-in lists now; references without an image count as taken when
+        CRI-O has them in its list.
+    :param wait_timeout: how long CRI-O may take to report it, in seconds.
+    :raises ReloadFailed: when it does not, naming which and what CRI-O logged.
+    """
+    require_root(host, "reloading CRI-O")
+    crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
+    record, files = journal.pin_record(), survey_pin_files(crio, path)
+    before = _in_force(host, crio, crictl, wanted, record, files)
+    if before:
+        return ReloadResult("none", before)
+    crio.check()
+    action = "restart" if needs_restart(crio.version()) else "reload"
+    if action == "restart" and not allow_restart:
+        raise ReloadFailed(
+            "reloading CRI-O",
+            f"version {crio.version()} takes pins truly only at its start",
+            "Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O.",
+        )
+    if check_mode:
+        return ReloadResult(action, before)
+    journal.before(action)
+    started = host.now()
+    if action == "restart":
+        crio.restart()
+    else:
+        crio.reload()
+    state = _wait(host, crio, crictl, wanted, record, files, wait_timeout)
+    journal.after(action, taken=bool(state))
+    if not state:
+        raise _not_taken(action, state, files, crio.log_since(started), wait_timeout)
+    return ReloadResult(action, before)
+
+
+def _wait(
+    host: Host,
+    crio: Crio,
+    crictl: Crictl,
+    wanted: Sequence[str],
+    record: PinRecord,
+    files: PinFiles,
+    wait_timeout: float,
+) -> InForce:
+    deadline = host.monotonic() + wait_timeout
+    while True:
+        state = _in_force(host, crio, crictl, wanted, record, files)
+        if state or host.monotonic() >= deadline:
+            return state
+        host.sleep(_POLL_INTERVAL)
+
+
+def _in_force(
+    host: Host,
+    crio: Crio,
+    crictl: Crictl,
+    wanted: Sequence[str],
+    record: PinRecord,
+    files: PinFiles,
+) -> InForce:
+    config = crio.running_config()
+    store = read_image_store(host, crictl, config)
+    deviations = image_deviations(wanted, store)
+    foreign = (config.pause_image, *(files.foreign_in_force if wanted else files.earlier_pins))
+    listed = (record.known & set(config.pinned_images)) - set(wanted) - set(foreign)
+    return InForce(
+        unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
+        stale=tuple(sorted({*stale_pins(wanted, record.known, store, foreign), *listed})),
+        not_loaded=tuple(sorted(set(wanted) - set(config.pinned_images))),
+    )
+
+
+def _not_taken(
+    action: str, state: InForce, files: PinFiles, log: str, wait_timeout: float
+) -> ReloadFailed:
+    parts = [
+        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        for what, names in (
+            ("not reported pinned", state.unpinned),
+            ("still reported pinned", state.stale),
+            ("not in its list", state.not_loaded),
+        )
+        if names
+    ]
+    if files.overriding:
+        needed = f"Its pins come from {files.overriding[-1]}, which is read later."
+    else:
+        needed = f"CRI-O logged: {log}" if log else "CRI-O logged nothing about it."
+    cause = f"after {wait_timeout:g} s: {'; '.join(parts)}"
+    return ReloadFailed(f"waiting for CRI-O's {action}", cause, needed)

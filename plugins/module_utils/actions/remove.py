@@ -1,0 +1,54 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remove what we had pinned and no set wants any more."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ..decisions.removal import plan_removal
+from ..node.crictl import Crictl
+from ..node.crio import Crio
+from ..node.host import Host, require_root
+from ..node.store import read_image_store
+from ..observed.failure import classify_failure, readable_message
+from .journal import Journal
+from .pull import FAILED, ImageOutcome
+
+REMOVED = "removed"
+LEFT = "left"
+WOULD_REMOVE = "would_remove"
+
+
+def remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
+    """Remove the references that the journal knows as ours and that are not in ``wanted``.
+
+    :returns: an outcome for each of them that was in the store: what went, and what stayed and
+        why. Images that we never pinned are never touched.
+    :raises EdgefleetError: when CRI-O does not answer.
+    """
+    require_root(host, "removing images")
+    crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
+    store = read_image_store(host, crictl, crio.running_config())
+    known = journal.pin_record().known
+    plan = plan_removal(wanted, known, store, crictl.images_in_use())
+    outcomes = [ImageOutcome(name, LEFT, message=why) for name, why in plan.left]
+    if check_mode:
+        return outcomes + [ImageOutcome(name, WOULD_REMOVE) for name in plan.remove]
+    if plan.gone:
+        journal.after("forget", references=plan.gone)
+    outcomes += [_remove(crictl, journal, name) for name in plan.remove]
+    journal.shorten()
+    return outcomes
+
+
+def _remove(crictl: Crictl, journal: Journal, reference: str) -> ImageOutcome:
+    journal.before("remove", references=[reference])
+    completed = crictl.remove(reference)
+    if completed.rc == 0:
+        journal.after("remove", references=[reference])
+        return ImageOutcome(reference, REMOVED, attempts=1)
+    cause, message = classify_failure(completed.stderr), readable_message(completed.stderr)
+    journal.after("remove-failed", references=[reference], cause=cause)
+    return ImageOutcome(reference, FAILED, cause, message, attempts=1)

@@ -1,0 +1,41 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read a node's filesystems, store and kubelet limits, and hold a download against them."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ..decisions.budget import ImageLayers, StorageBudget, plan_storage, reserves_on
+from ..node.crio import Crio
+from ..node.host import Host, require_root
+from ..node.kubelet import read_kubelet_limits
+from ..node.store import read_layers
+
+# The kubelet's root directory, which lies on what it calls nodefs.
+_KUBELET_ROOT = "/var/lib/kubelet"
+# Where containers/image stages blobs unless big_files_temporary_dir is set.
+_DEFAULT_TEMPORARY = "/var/tmp"
+
+
+def check_storage(
+    host: Host, images: Sequence[ImageLayers], min_free_bytes: int, max_parallel: int
+) -> StorageBudget:
+    """Say whether what is missing of ``images`` fits on this node now.
+
+    :raises EdgefleetError: when CRI-O does not answer or a file cannot be understood.
+    """
+    require_root(host, "checking the storage")
+    config = Crio(host).running_config()
+    image_room = host.filesystem(config.image_root)
+    return plan_storage(
+        images=images,
+        present=read_layers(host, config),
+        image_room=image_room,
+        temporary_room=host.filesystem(config.big_files_temporary_dir or _DEFAULT_TEMPORARY),
+        max_parallel=max_parallel,
+        reserves=reserves_on(
+            image_room, host.filesystem(_KUBELET_ROOT), read_kubelet_limits(host), min_free_bytes
+        ),
+    )

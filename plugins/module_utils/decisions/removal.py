@@ -1,0 +1,46 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which images that we once pinned may be removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+from ..observed.store import ImageStore
+
+
+@dataclass(frozen=True)
+class RemovalPlan:
+    """What goes, and what stays with the reason; ``gone`` are names that the store lost before."""
+
+    remove: tuple[str, ...]
+    left: tuple[tuple[str, str], ...]
+    gone: tuple[str, ...]
+
+
+def plan_removal(
+    wanted: Iterable[str],
+    pinned_by_us: Iterable[str],
+    store: ImageStore,
+    in_use: frozenset[str],
+) -> RemovalPlan:
+    """Plan the removal of references that we had pinned and that no set wants any more.
+
+    :param in_use: names and identifiers of the images of all containers.
+    """
+    remove, left, gone = [], [], []
+    for reference in sorted(set(pinned_by_us) - set(wanted)):
+        image = store.image_named(reference)
+        if image is None:
+            gone.append(reference)
+            continue
+        handles = {image.identifier, *image.names, *store.stored.names_of(image.identifier)}
+        if image.pinned:
+            left.append((reference, "CRI-O reports it pinned"))
+        elif handles & in_use:
+            left.append((reference, "a container uses it"))
+        else:
+            remove.append(reference)
+    return RemovalPlan(tuple(remove), tuple(left), tuple(gone))

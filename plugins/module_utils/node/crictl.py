@@ -1,0 +1,88 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""crictl: what the daemon holds, and the calls that change it."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from ..observed.failure import readable_message
+from ..observed.store import (
+    DaemonImage,
+    parse_crictl_images,
+    parse_running_images,
+)
+from .host import CommandFailed, Completed, Host, HostError
+
+# Where CRI-O listens unless told otherwise (pkg/config/config.go: CrioSocketPath).
+SOCKET = "unix:///var/run/crio/crio.sock"
+# For connecting and for lists; crictl's own 2 s is short for a node that pulls. In seconds.
+_CONNECT_TIMEOUT = 30
+# crictl checks the image filesystem as it connects, and can meet a file that a pull just renamed.
+_HARMLESS = "unable to get usage for"
+_HARMLESS_TRIES = 10
+_HARMLESS_DELAY = 0.2
+
+
+class Crictl:
+    """crictl on one node.
+
+    :raises HostError: when the node has no crictl.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        program = host.find_program("crictl")
+        if program is None:
+            raise HostError("looking for crictl", "it is not installed", "Install cri-tools.")
+        self._program = program
+
+    def images(self) -> tuple[DaemonImage, ...]:
+        """Return what the daemon lists.
+
+        :raises CommandFailed: when the daemon does not answer.
+        """
+        return parse_crictl_images(self._answer(["images", "-o", "json"]))
+
+    def images_in_use(self) -> frozenset[str]:
+        """Return names and identifiers of the images of all containers, running or not.
+
+        :raises CommandFailed: when the daemon does not answer.
+        """
+        return parse_running_images(self._answer(["ps", "-a", "-o", "json"]))
+
+    def pull(self, reference: str) -> Completed:
+        """Pull one image; credentials come from CRICTL_AUTH or CRICTL_CREDS in the environment."""
+        return self._run(["pull", reference])
+
+    def remove(self, reference: str) -> Completed:
+        """Take one name from its image; the image goes with its last name."""
+        return self._run(["rmi", reference])
+
+    def _answer(self, arguments: Sequence[str]) -> str:
+        completed = self._run(arguments)
+        if completed.rc != 0:
+            raise CommandFailed(
+                f"asking CRI-O with 'crictl {arguments[0]}'",
+                readable_message(completed.stderr),
+                "CRI-O must be running.",
+                completed,
+            )
+        return completed.stdout
+
+    def _run(self, arguments: Sequence[str]) -> Completed:
+        argv = [
+            self._program,
+            "--runtime-endpoint",
+            SOCKET,
+            "--timeout",
+            f"{_CONNECT_TIMEOUT}s",
+            *arguments,
+        ]
+        for _attempt in range(_HARMLESS_TRIES):
+            completed = self._host.run(argv)
+            if completed.rc == 0 or _HARMLESS not in completed.stderr:
+                break
+            self._host.sleep(_HARMLESS_DELAY)
+        return completed

@@ -1,0 +1,272 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The port through which every effect on a node passes: programs, files, filesystems, time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol, Sequence
+
+from ..errors import EdgefleetError
+from ..observed.filesystem import Filesystem
+
+# Where our own files lie: the journal and what is being validated. Nothing else reads there.
+STATE_DIRECTORY = "/var/lib/edgefleet-crio"
+# Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class HostError(EdgefleetError):
+    """A file that could not be read or written, or a program that is not there."""
+
+
+class CommandFailed(EdgefleetError):
+    """A program that ended with a failure."""
+
+    def __init__(self, problem: str, cause: str, needed: str, completed: Completed) -> None:
+        super().__init__(problem, cause, needed)
+        self._completed = completed
+
+    def details(self) -> dict[str, Any]:
+        """Return the program's arguments, return code and output."""
+        return {
+            "cmd": list(self._completed.argv),
+            "rc": self._completed.rc,
+            "stdout": self._completed.stdout,
+            "stderr": self._completed.stderr,
+        }
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended: its arguments, return code and output as text."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class Host(Protocol):
+    """What the core asks of a node. Paths are absolute; errors are :class:`HostError`."""
+
+    def find_program(self, name: str) -> str | None:
+        """Return the path of a program, or None."""
+
+    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
+        """Run a program to its end; ``timeout`` in seconds, at which it is ended with rc 124."""
+
+    def is_root(self) -> bool:
+        """Say whether programs run as root."""
+
+    def machine(self) -> str:
+        """Return the machine as ``uname -m`` names it."""
+
+    def exists(self, path: str) -> bool:
+        """Say whether something is at ``path``; a dangling link counts as something."""
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text (UTF-8, odd bytes as escapes), or None when there is none."""
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        """Return every file below ``directory``, in lexical order of each level."""
+
+    def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
+        """Put ``text`` at ``path`` in one step, by way of the file ``scratch``; make its folder.
+
+        Both lie on one filesystem, and no daemon reads where ``scratch`` lies. Owner and group
+        become those of the process.
+        """
+
+    def append(self, path: str, text: str) -> None:
+        """Append ``text`` in one write and wait until it is on disk; makes missing folders."""
+
+    def copy_tree(self, source: str, target: str) -> None:
+        """Copy a file or folder to ``target``, which is replaced; makes missing folders."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder with all below it; nothing there is fine."""
+
+    def filesystem(self, path: str) -> Filesystem:
+        """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+def require_root(host: Host, problem: str) -> None:
+    """Refuse to go on as another user: CRI-O's socket, store and configuration are root's.
+
+    :raises HostError: when programs do not run as root.
+    """
+    if not host.is_root():
+        raise HostError(problem, "this needs root", "Set become: true.")
+
+
+class LocalHost:
+    """The machine that this process runs on."""
+
+    def find_program(self, name: str) -> str | None:
+        """See :meth:`Host.find_program`."""
+        return shutil.which(name, path=os.environ.get("PATH", "") + ":" + _SYSTEM_PATH)
+
+    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
+        """See :meth:`Host.run`."""
+        environment = {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
+        try:
+            ended = subprocess.run(
+                list(argv),
+                check=False,
+                input=stdin.encode(),
+                capture_output=True,
+                timeout=timeout,
+                env=environment,
+            )
+        except subprocess.TimeoutExpired as expired:
+            cause = f"it was ended after {timeout} seconds"
+            return Completed(tuple(argv), 124, _text(expired.stdout), cause)
+        except OSError as error:
+            raise HostError(f"running {argv[0]}", str(error)) from None
+        return Completed(tuple(argv), ended.returncode, _text(ended.stdout), _text(ended.stderr))
+
+    def is_root(self) -> bool:
+        """See :meth:`Host.is_root`."""
+        return os.geteuid() == 0
+
+    def machine(self) -> str:
+        """See :meth:`Host.machine`."""
+        return platform.machine()
+
+    def exists(self, path: str) -> bool:
+        """See :meth:`Host.exists`."""
+        return os.path.lexists(path)
+
+    def read(self, path: str) -> str | None:
+        """See :meth:`Host.read`."""
+        try:
+            with open(path, encoding="utf-8", errors="backslashreplace") as stream:
+                return stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise HostError(f"reading {path}", str(error.strerror)) from None
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        """See :meth:`Host.files_below`."""
+        found = [
+            os.path.join(folder, name)
+            for folder, _folders, names in os.walk(directory)
+            for name in names
+        ]
+        return tuple(sorted(found, key=lambda path: path.split("/")))
+
+    def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
+        """See :meth:`Host.write_atomic`."""
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            descriptor = os.open(
+                scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode
+            )
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.replace(scratch, path)
+            _sync_folder(os.path.dirname(path))
+        except OSError as error:
+            self.remove(scratch)
+            raise HostError(f"writing {path}", str(error.strerror)) from None
+
+    def append(self, path: str, text: str) -> None:
+        """See :meth:`Host.append`."""
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                os.write(descriptor, text.encode("utf-8"))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise HostError(f"writing {path}", str(error.strerror)) from None
+
+    def copy_tree(self, source: str, target: str) -> None:
+        """See :meth:`Host.copy_tree`."""
+        self.remove(target)
+        try:
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            if os.path.isdir(source):
+                shutil.copytree(source, target)
+            else:
+                shutil.copyfile(source, target)
+        except (OSError, shutil.Error) as error:
+            raise HostError(f"copying {source}", str(error)) from None
+
+    def remove(self, path: str) -> None:
+        """See :meth:`Host.remove`."""
+        try:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HostError(f"removing {path}", str(error.strerror)) from None
+
+    def filesystem(self, path: str) -> Filesystem:
+        """See :meth:`Host.filesystem`."""
+        nearest = path
+        while not os.path.exists(nearest) and nearest != "/":
+            nearest = os.path.dirname(nearest)
+        try:
+            room, device = os.statvfs(nearest), os.stat(nearest).st_dev
+        except OSError as error:
+            raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
+        return Filesystem(
+            path=path,
+            device=device,
+            total_bytes=room.f_blocks * room.f_frsize,
+            free_bytes=room.f_bfree * room.f_frsize,
+            available_bytes=room.f_bavail * room.f_frsize,
+            inodes_total=room.f_files,
+            inodes_free=room.f_ffree,
+        )
+
+    def now(self) -> float:
+        """See :meth:`Host.now`."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """See :meth:`Host.monotonic`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See :meth:`Host.sleep`."""
+        time.sleep(seconds)
+
+
+def _text(output: bytes | None) -> str:
+    return (output or b"").decode("utf-8", errors="backslashreplace")
+
+
+def _sync_folder(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,58 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""skopeo: manifests from registries, with the user's usual configuration of registries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..observed.failure import readable_message
+from .host import CommandFailed, Host, HostError
+
+# A registry that does not answer is given up on after this many seconds.
+_TIMEOUT = "60s"
+
+
+class Skopeo:
+    """skopeo on the machine that locks.
+
+    :param auth_file: path of an auth file, or empty for the user's own.
+    :raises HostError: when it is not installed.
+    """
+
+    def __init__(self, host: Host, auth_file: str) -> None:
+        self._host = host
+        self._auth = ["--authfile", auth_file] if auth_file else []
+        program = host.find_program("skopeo")
+        if program is None:
+            raise HostError("looking for skopeo", "it is not installed", "Install skopeo here.")
+        self._program = program
+
+    def manifest(self, reference: str) -> str:
+        """Return the manifest or index of a reference as it was served.
+
+        :raises CommandFailed: when the registry does not have or give it.
+        """
+        return self._inspect(reference, "--raw")
+
+    def config(self, reference: str) -> dict[str, Any]:
+        """Return the image configuration of a reference that is a single manifest.
+
+        :raises CommandFailed: when the registry does not have or give it.
+        """
+        config = json.loads(self._inspect(reference, "--config", "--raw"))
+        return config if isinstance(config, dict) else {}
+
+    def _inspect(self, reference: str, *options: str) -> str:
+        argv = [self._program, "--command-timeout", _TIMEOUT, "inspect", *options, *self._auth]
+        completed = self._host.run([*argv, f"docker://{reference}"])
+        if completed.rc != 0:
+            raise CommandFailed(
+                f"reading {reference} from its registry",
+                readable_message(completed.stderr),
+                "",
+                completed,
+            )
+        return completed.stdout

@@ -1,0 +1,41 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a node's image stores: exact names and layers."""
+
+from __future__ import annotations
+
+from ..observed.crio import RunningConfig
+from ..observed.store import (
+    ImageStore,
+    StoredNames,
+    parse_images_json,
+    parse_layers_json,
+)
+from .crictl import Crictl
+from .host import Host
+
+# The driver's name is part of the folders' names (containers/storage); CRI-O's pulls need overlay.
+_IMAGES = "overlay-images/images.json"
+_LAYERS = "overlay-layers/layers.json"
+
+
+def read_image_store(host: Host, crictl: Crictl, config: RunningConfig) -> ImageStore:
+    """Return what the daemon lists, with the exact names from the store's own file."""
+    images = crictl.images()
+    stored = StoredNames({})
+    for root in _roots(config):
+        text = host.read(f"{root}/{_IMAGES}")
+        if text:
+            stored = stored.merged_with(parse_images_json(text))
+    return ImageStore(images, stored)
+
+
+def read_layers(host: Host, config: RunningConfig) -> frozenset[str]:
+    """Return the compressed digests of the layers that need not be fetched again."""
+    texts = [host.read(f"{root}/{_LAYERS}") for root in _roots(config)]
+    return frozenset().union(*(parse_layers_json(text) for text in texts if text))
+
+
+def _roots(config: RunningConfig) -> list[str]:
+    return sorted({config.graph_root, config.image_root})

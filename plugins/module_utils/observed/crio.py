@@ -1,0 +1,105 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CRI-O's version and configuration, as CRI-O prints them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from .store import UnreadableAnswer
+
+_VERSION_PATTERN = re.compile(r"^Version:\s*v?(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
+_SECTION_PATTERN = re.compile(r"\s*\[([A-Za-z0-9_.\"-]+)\]\s*")
+_SETTING_PATTERN = re.compile(r"\s*([A-Za-z0-9_]+) = (.*\S)\s*")
+# How 'crio config' prints the list: one quoted entry a line (pkg/config/template.go of CRI-O).
+_PRINTED_PINS_PATTERN = re.compile(r"^pinned_images = \[\n(.*?)^\]", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, order=True)
+class CrioVersion:
+    """A released version of CRI-O."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True)
+class RunningConfig:
+    """What the running CRI-O says of itself; paths are absolute.
+
+    ``image_store`` is empty where images lie in the graph root. ``pinned_images`` is the list as
+    configured: what is in force, only ``crictl images`` tells.
+    """
+
+    graph_root: str
+    image_store: str
+    big_files_temporary_dir: str
+    pause_image: str
+    pinned_images: tuple[str, ...]
+
+    @property
+    def image_root(self) -> str:
+        """Where images and their layers lie."""
+        return self.image_store or self.graph_root
+
+
+def parse_crio_version(text: str) -> CrioVersion:
+    """Parse ``crio --version`` (``crio version 1.36.3`` and a table) or ``crio version``.
+
+    :raises UnreadableAnswer: when no version stands there.
+    """
+    match = _VERSION_PATTERN.search(text) or re.search(r"version\s+v?(\d+)\.(\d+)\.(\d+)", text)
+    if not match:
+        raise UnreadableAnswer("reading the version of CRI-O", f"{text[:200]!r} has none")
+    major, minor, patch = (int(part) for part in match.groups())
+    return CrioVersion(major, minor, patch)
+
+
+def parse_running_config(text: str) -> RunningConfig:
+    """Parse ``crio status config``: TOML as CRI-O's encoder writes it, one setting a line.
+
+    :raises UnreadableAnswer: when a setting is missing or not of that form.
+    """
+    settings = {}
+    section = ""
+    for line in text.splitlines():
+        header = _SECTION_PATTERN.fullmatch(line)
+        if header:
+            section = header.group(1)
+            continue
+        setting = _SETTING_PATTERN.fullmatch(line)
+        if setting and section in ("crio", "crio.image"):
+            settings[f"{section}.{setting.group(1)}"] = setting.group(2)
+    try:
+        return RunningConfig(
+            graph_root=json.loads(settings["crio.root"]),
+            image_store=json.loads(settings.get("crio.imagestore", '""')),
+            big_files_temporary_dir=json.loads(settings["crio.image.big_files_temporary_dir"]),
+            pause_image=json.loads(settings["crio.image.pause_image"]),
+            pinned_images=tuple(json.loads(settings.get("crio.image.pinned_images", "[]"))),
+        )
+    except (KeyError, ValueError) as error:
+        raise UnreadableAnswer(
+            "reading the configuration of the running CRI-O", f"it lacks {error}"
+        ) from None
+
+
+def parse_configured_pins(text: str) -> tuple[str, ...]:
+    """Return ``pinned_images`` from the output of ``crio config``; empty when it is not set.
+
+    :raises UnreadableAnswer: when the list is not of the form that CRI-O prints.
+    """
+    match = _PRINTED_PINS_PATTERN.search(text)
+    if not match:
+        return ()
+    try:
+        return tuple(json.loads(line.strip().rstrip(",")) for line in match.group(1).splitlines())
+    except ValueError as error:
+        raise UnreadableAnswer("reading the output of 'crio config'", str(error)) from None

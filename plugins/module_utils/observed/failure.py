@@ -1,0 +1,69 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a pull failed: CRI-O's message put into one of a few classes."""
+
+from __future__ import annotations
+
+import re
+
+# In this order: an earlier row is the more specific one. The words are those of CRI-O 1.36,
+# containers/image 5, containers/storage and Go's net, crypto/tls and os packages.
+_CAUSES = (
+    ("no_space", r"no space left on device|disk quota exceeded"),
+    (
+        "signature_rejected",
+        (
+            r"SignatureValidationFailed|signature validation failed|Source image rejected"
+            r"|signature was required|rejected by policy"
+        ),
+    ),
+    ("rate_limited", r"toomanyrequests|too many requests|status code 429|\b429\b"),
+    (
+        "unauthorized",
+        (
+            r"unauthorized|authentication required|access.*denied|\bdenied\b|status code 40[13]"
+            r"|\b401\b|\b403\b|invalid username/password"
+        ),
+    ),
+    ("tls", r"x509:|tls:|certificate|server gave HTTP response to HTTPS client"),
+    ("corrupt", r"digest did not match|does not match|digest mismatch|checksum|unexpected EOF"),
+    ("not_found", r"manifest unknown|name unknown|not found|NotFound|status code 404|\b404\b"),
+    (
+        "unreachable",
+        (
+            r"connection refused|no route to host|network is unreachable|no such host"
+            r"|connection reset|i/o timeout|dial tcp|pinging container registry|server misbehaving"
+            r"|status code 50[0234]|\b50[234]\b|bad gateway|service unavailable|host is down"
+        ),
+    ),
+    ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),
+    ("io_error", r"input/output error|read-only file system|permission denied|structure needs"),
+)
+_COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in _CAUSES)
+
+#: Every class that :func:`classify_failure` may return.
+CAUSES = (*tuple(cause for cause, _pattern in _CAUSES), "unknown")
+
+# What crictl puts before the one message that tells the cause.
+_ENVELOPE_PATTERN = re.compile(r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+')
+_MESSAGE_MAX = 500
+
+
+def classify_failure(message: str) -> str:
+    """Return the cause class of a failed pull.
+
+    :param message: what crictl or skopeo printed to standard error.
+    :returns: one of :data:`CAUSES`.
+    """
+    for cause, pattern in _COMPILED:
+        if pattern.search(message):
+            return cause
+    return "unknown"
+
+
+def readable_message(message: str) -> str:
+    """Return the last line of a failed program's standard error without its log dressing."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    last = _ENVELOPE_PATTERN.sub("", lines[-1]).strip() if lines else "it printed nothing"
+    return last.strip('"').replace('\\"', '"')[:_MESSAGE_MAX]

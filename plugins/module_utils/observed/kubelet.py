@@ -1,0 +1,160 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kubelet's limits on a node's disks: image garbage collection and eviction."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from ..errors import EdgefleetError
+
+# Where kubelets keep their configuration: kubeadm and most others, then OpenShift.
+CONFIG_PATHS = ("/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf")
+# Defaults of the kubelet (pkg/kubelet/apis/config/v1beta1/defaults.go, eviction/defaults_linux.go).
+DEFAULT_GC_HIGH_PERCENT = 85
+DEFAULT_EVICTION_HARD = {
+    "imagefs.available": "15%",
+    "imagefs.inodesFree": "5%",
+    "nodefs.available": "10%",
+    "nodefs.inodesFree": "5%",
+}
+_QUANTITY_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
+# resource.Quantity of k8s.io/apimachinery, without its milli and exponent forms.
+_SUFFIXES = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "P": 10**15,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "Pi": 2**50,
+}
+_READ = ("imageGCHighThresholdPercent", "evictionHard", "evictionSoft")
+
+
+class UnreadableKubeletConfig(EdgefleetError):
+    """A kubelet configuration of which a needed part could not be understood."""
+
+
+@dataclass(frozen=True)
+class KubeletLimits:
+    """What the kubelet wants to stay free, and the file that says so.
+
+    ``eviction`` maps signals such as ``imagefs.available`` to a percentage or a quantity, the
+    stricter of hard and soft where both are set.
+    """
+
+    path: str
+    gc_high_percent: int = DEFAULT_GC_HIGH_PERCENT
+    eviction: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def reserved(self, signal: str, total: int) -> int:
+        """Return how much of ``total`` the eviction ``signal`` wants free; 0 when it is not set."""
+        return max((amount_of(one, total) for one in self.eviction.get(signal, ())), default=0)
+
+
+def amount_of(threshold: str, total: int) -> int:
+    """Return what a threshold such as ``15%`` or ``1Gi`` means of ``total``, rounded up.
+
+    :raises UnreadableKubeletConfig: when it is neither.
+    """
+    text = threshold.strip()
+    if text.endswith("%"):
+        try:
+            return -int(-total * float(text[:-1]) // 100)
+        except ValueError:
+            pass
+    match = _QUANTITY_PATTERN.fullmatch(text)
+    if match and match.group(2) in _SUFFIXES:
+        return int(float(match.group(1)) * _SUFFIXES[match.group(2)])
+    raise UnreadableKubeletConfig(
+        f"reading the kubelet threshold {threshold!r}",
+        "it is neither a percentage nor a quantity",
+        "15% or 1Gi would be one.",
+    )
+
+
+def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
+    """Parse a KubeletConfiguration, JSON or block-style YAML.
+
+    Nodes need not have a YAML library, and three keys are all that counts: their forms in block
+    style are read here, any other form of them is refused rather than overlooked.
+
+    :raises UnreadableKubeletConfig: when one of the three keys cannot be understood.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = _read_block_yaml(text, path)
+    if not isinstance(document, Mapping):
+        raise _unreadable(path, "it is no mapping")
+    gc_high = document.get("imageGCHighThresholdPercent") or DEFAULT_GC_HIGH_PERCENT
+    hard = document.get("evictionHard")
+    soft = document.get("evictionSoft") or {}
+    # A given evictionHard replaces the defaults as a whole (unless mergeDefaultEvictionSettings).
+    hard = DEFAULT_EVICTION_HARD if hard is None else hard
+    if not isinstance(hard, Mapping) or not isinstance(soft, Mapping):
+        raise _unreadable(path, "evictionHard or evictionSoft is no mapping")
+    signals = sorted(set(hard) | set(soft))
+    try:
+        gc_high_percent = int(gc_high)
+    except (TypeError, ValueError):
+        raise _unreadable(path, f"imageGCHighThresholdPercent is {gc_high!r}") from None
+    limits = KubeletLimits(
+        path=path,
+        gc_high_percent=gc_high_percent,
+        eviction={
+            signal: tuple(str(one[signal]) for one in (hard, soft) if signal in one)
+            for signal in signals
+        },
+    )
+    for thresholds in limits.eviction.values():
+        for threshold in thresholds:
+            amount_of(threshold, 0)
+    return limits
+
+
+def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
+    """Read the three keys from block-style YAML: scalars, and one level of mapping below a key."""
+    found: dict[str, Any] = {}
+    below = ""
+    for line in text.splitlines():
+        bare = line.split(" #", 1)[0].rstrip()
+        if not bare or bare.lstrip().startswith("#"):
+            continue
+        key, colon, value = bare.strip().partition(":")
+        key, value = key.strip("'\""), value.strip().strip("'\"")
+        if not line[0].isspace():
+            below = _open_key(found, key, colon, value, path)
+        elif below:
+            if not colon or not value:
+                raise _unreadable(path, f"{bare.strip()!r} below {below} is no 'signal: threshold'")
+            found[below] = {**(found[below] or {}), key: value}
+    return found
+
+
+def _open_key(found: dict[str, Any], key: str, colon: str, value: str, path: str) -> str:
+    """Take a key of the first column; return it when a mapping may follow below it."""
+    if key not in _READ or not colon:
+        return ""
+    if key == "imageGCHighThresholdPercent":
+        found[key] = value
+        return ""
+    if value not in ("", "{}", "null", "~"):
+        raise _unreadable(path, f"{key} is written as {value!r}")
+    found[key] = {} if value == "{}" else None
+    return "" if value else key
+
+
+def _unreadable(path: str, cause: str) -> UnreadableKubeletConfig:
+    return UnreadableKubeletConfig(
+        f"reading the kubelet's configuration {path}", cause, "JSON or block-style YAML is needed."
+    )

@@ -1,0 +1,161 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a store holds, as the daemon and the store's own files say it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import EdgefleetError
+
+
+class UnreadableAnswer(EdgefleetError):
+    """Output of a program, or a file of the store, that has not the form it should have."""
+
+
+@dataclass(frozen=True)
+class DaemonImage:
+    """One image as ``crictl images`` lists it; ``names`` are its tags and digests.
+
+    CRI-O adds digests there under which the image was never pulled, so ``names`` says what the
+    image may be called, not under what it is pinned: :class:`StoredNames` has that.
+    """
+
+    identifier: str
+    names: frozenset[str]
+    pinned: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class StoredNames:
+    """The exact names of the images in one or more stores: what pins are matched against."""
+
+    names_by_identifier: dict[str, frozenset[str]]
+
+    def names(self) -> frozenset[str]:
+        """Return every name that any image has."""
+        return frozenset().union(*self.names_by_identifier.values())
+
+    def names_of(self, identifier: str) -> frozenset[str]:
+        """Return the names of one image; none when it is unknown."""
+        return self.names_by_identifier.get(identifier, frozenset())
+
+    def merged_with(self, other: StoredNames) -> StoredNames:
+        """Return both together, as an image may have names in several stores."""
+        merged = dict(self.names_by_identifier)
+        for identifier, names in other.names_by_identifier.items():
+            merged[identifier] = merged.get(identifier, frozenset()) | names
+        return StoredNames(merged)
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """What the node holds now: the daemon's images and their exact names."""
+
+    images: tuple[DaemonImage, ...]
+    stored: StoredNames
+
+    def present(self) -> frozenset[str]:
+        """Return the exact names of the images that the daemon lists."""
+        return frozenset().union(*(self.stored.names_of(one.identifier) for one in self.images))
+
+    def pinned(self) -> frozenset[str]:
+        """Return the exact names of the images that the daemon reports pinned."""
+        return frozenset().union(
+            *(self.stored.names_of(one.identifier) for one in self.images if one.pinned)
+        )
+
+    def image_named(self, name: str) -> DaemonImage | None:
+        """Return the image of that exact name."""
+        for image in self.images:
+            if name in self.stored.names_of(image.identifier):
+                return image
+        return None
+
+
+def parse_crictl_images(text: str) -> tuple[DaemonImage, ...]:
+    """Parse ``crictl images -o json``.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    document = _load(text, "reading the answer of 'crictl images'")
+    try:
+        return tuple(
+            DaemonImage(
+                identifier=str(image["id"]),
+                names=frozenset(image["repoTags"] or []) | frozenset(image["repoDigests"] or []),
+                pinned=bool(image.get("pinned", False)),
+                size=int(image.get("size") or 0),
+            )
+            for image in document["images"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableAnswer(
+            "reading the answer of 'crictl images'", f"it lacks {error}"
+        ) from None
+
+
+def parse_images_json(text: str) -> StoredNames:
+    """Parse ``<graph root>/overlay-images/images.json`` of containers/storage.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    document = _load(text, "reading the store's images.json")
+    try:
+        return StoredNames(
+            {str(image["id"]): frozenset(image.get("names") or []) for image in document}
+        )
+    except (KeyError, TypeError) as error:
+        raise UnreadableAnswer("reading the store's images.json", f"it lacks {error}") from None
+
+
+def parse_layers_json(text: str) -> frozenset[str]:
+    """Return the compressed digests in ``<graph root>/overlay-layers/layers.json``.
+
+    A layer under one of these digests is not fetched again. Layers that an interrupted pull left
+    behind are marked ``incomplete`` there, and are none.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    document = _load(text, "reading the store's layers.json")
+    try:
+        return frozenset(
+            str(layer["compressed-diff-digest"])
+            for layer in document
+            if layer.get("compressed-diff-digest")
+            and not (layer.get("flags") or {}).get("incomplete")
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableAnswer("reading the store's layers.json", f"it lacks {error}") from None
+
+
+def parse_running_images(text: str) -> frozenset[str]:
+    """Return every image that ``crictl ps -a -o json`` shows in use, by name or identifier.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    document = _load(text, "reading the answer of 'crictl ps'")
+    try:
+        return frozenset(
+            str(name)
+            for container in document["containers"] or []
+            for name in (
+                container["imageRef"],
+                (container.get("image") or {}).get("image"),
+                container.get("imageId"),
+            )
+            if name
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableAnswer("reading the answer of 'crictl ps'", f"it lacks {error}") from None
+
+
+def _load(text: str, problem: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UnreadableAnswer(problem, f"it is no JSON, {error}") from None

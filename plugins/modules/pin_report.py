@@ -1,0 +1,48 @@
+#!/usr/bin/python
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is the documentation of the action plugin of the same name, which runs on the control side.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pin_report
+short_description: Print one line for each node of a pin_images run, and keep the run as one document
+version_added: 0.1.0
+description:
+  - Runs on the control node, once for all nodes of the play, and reads what the role M(edgefleet.crio.pin_images#role) registered
+    for each.
+  - Unreachable nodes have their line too.
+options:
+  path:
+    description: Path, relative to the current directory, of a JSON document to write. Without it none is written.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    support: full
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+author:
+  - edgefleet.crio contributors (@edgefleet)
+"""
+
+EXAMPLES = r"""
+- name: Report
+  edgefleet.crio.pin_report:
+    path: build/run.json
+  run_once: true
+"""
+
+RETURN = r"""
+nodes:
+  description: For each node, what became of it.
+  returned: always
+  type: dict
+"""

@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pinned_image_set
+short_description: Have the images of a set in a node's store, or remove what no set wants any more
+version_added: 0.1.0
+description:
+  - With O(state=present), pulls with C(crictl) what is not in the store under its name. What is there is never pulled again, and a node
+    that has everything needs no registry.
+  - One failed image costs that image; the others are pulled, and the module fails at the end with all outcomes.
+  - With O(state=absent), removes the references that this collection had pinned on the node, that are not in O(references) and that
+    nothing uses. Images that it never pinned are never removed.
+  - CRI-O's own credentials are used. E(CRICTL_AUTH) or E(CRICTL_CREDS) in the task's C(environment) are passed on to C(crictl).
+options:
+  state:
+    description: Whether O(references) must be there, or what is not among them must go.
+    type: str
+    choices: [present, absent]
+    default: present
+  references:
+    description: The images that the node's sets want, by digest.
+    required: true
+  max_parallel:
+    description: How many images are pulled at once. Take 1 on control plane nodes, to spare etcd's disk.
+    type: int
+    default: 5
+  retries:
+    description:
+      - How often a failed pull is tried again. What trying again cannot change (V(not_found), V(unauthorized), V(tls), V(no_space),
+        V(signature_rejected)) is tried once.
+    type: int
+    default: 4
+  retry_delay:
+    description: Seconds to wait before the first retry; doubled for each further one, up to a minute.
+    type: float
+    default: 1
+extends_documentation_fragment:
+  - edgefleet.crio.node
+  - edgefleet.crio.node.references
+author:
+  - edgefleet.crio contributors (@edgefleet)
+"""
+
+EXAMPLES = r"""
+- name: Have the images in the store
+  edgefleet.crio.pinned_image_set:
+    references: "{{ references }}"
+
+- name: Have them on a control plane node, gently
+  edgefleet.crio.pinned_image_set:
+    references: "{{ references }}"
+    max_parallel: 1
+
+- name: Remove what we once pinned and no set wants any more
+  edgefleet.crio.pinned_image_set:
+    state: absent
+    references: "{{ references }}"
+"""
+
+RETURN = r"""
+images:
+  description: What became of each image.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    reference:
+      description: The image.
+      type: str
+    outcome:
+      description:
+        - V(present), V(pulled), V(would_pull) or V(failed) with O(state=present).
+        - V(removed), V(would_remove), V(left) or V(failed) with O(state=absent).
+      type: str
+    cause:
+      description:
+        - Class of the failure, empty when there was none.
+        - One of V(not_found), V(unauthorized), V(unreachable), V(tls), V(rate_limited), V(no_space), V(timeout), V(corrupt), V(io_error),
+          V(signature_rejected) and V(unknown).
+      type: str
+    message:
+      description: What CRI-O said, or why the image was left.
+      type: str
+    attempts:
+      description: How often it was tried.
+      type: int
+    seconds:
+      description: How long that took.
+      type: float
+"""
+
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.actions.pull import FAILED, ImageOutcome, PullPolicy, pull_missing
+from ..module_utils.actions.remove import remove_unwanted
+from ..module_utils.documents.reference import parse_digest_references
+from ..module_utils.errors import EdgefleetError
+from ..module_utils.node.host import LocalHost
+
+_UNCHANGED = ("present", "left", "failed")
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "references": {"type": "list", "elements": "str", "required": True},
+            "max_parallel": {"type": "int", "default": 5},
+            "retries": {"type": "int", "default": 4},
+            "retry_delay": {"type": "float", "default": 1},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        outcomes = _run(module)
+    except EdgefleetError as error:
+        module.fail_json(msg=str(error), images=[], **error.details())
+    result = {
+        "changed": any(one.outcome not in _UNCHANGED for one in outcomes),
+        "images": [vars(one) for one in outcomes],
+    }
+    failed = [one for one in outcomes if one.outcome == FAILED]
+    if failed:
+        module.fail_json(msg=_failure(failed, len(outcomes)), **result)
+    module.exit_json(**result)
+
+
+def _run(module: AnsibleModule) -> list[ImageOutcome]:
+    params = module.params
+    for option, least in (("max_parallel", 1), ("retries", 0), ("retry_delay", 0)):
+        if params[option] < least:
+            raise EdgefleetError(
+                f"option {option}", f"{params[option]} is too small", f"At least {least}."
+            )
+    references = parse_digest_references(params["references"], "references")
+    if params["state"] == "absent":
+        return remove_unwanted(LocalHost(), references, module.check_mode)
+    policy = PullPolicy(params["retries"], params["retry_delay"], params["max_parallel"])
+    return pull_missing(LocalHost(), references, policy, module.check_mode)
+
+
+def _failure(failed: list[ImageOutcome], total: int) -> str:
+    causes = ", ".join(sorted({one.cause for one in failed}))
+    first = failed[0]
+    return (
+        f"{len(failed)} of {total} images failed ({causes}): {first.reference}: {first.message}."
+        " The others were done; run again when the cause is mended."
+    )
+
+
+if __name__ == "__main__":
+    main()
