@@ -12,7 +12,7 @@ module: pin_report
 short_description: Print one line for each node of a pin_images run, and keep the run as one document
 version_added: 0.1.0
 description:
-  - Runs on the control node, once for all nodes of the play, and reads what the role M(edgefleet.crio.pin_images#role) registered
+  - Runs on the control node, once for all nodes of the play, and reads what the role P(edgefleet.crio.pin_images#role) registered
     for each.
   - Unreachable nodes have their line too.
 options:

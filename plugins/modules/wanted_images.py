@@ -21,7 +21,7 @@ options:
   sets:
     description:
       - The sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document itself, or a plain set
-        as C({name: ..., pool: ..., images: [...]}).
+        with C(name), C(images) and, unless it is for every pool, C(pool).
       - A string stands for a list of paths, separated by commas or line breaks.
       - A relative path is looked for in the current directory, then beside the playbook.
     type: list

@@ -22,6 +22,18 @@ _OLD_PYTHON = (
 )
 
 
+# What the steps register; one of them may have found the node gone.
+_STEPS = (
+    "__pin_images_look",
+    "storage_preflight_result",
+    "pin_dropin_result",
+    "runtime_reload_result",
+    "image_pull_result",
+    "image_pull_removal_result",
+    "pin_verify_result",
+)
+
+
 def node_report(variables: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return what became of one node.
 
@@ -34,7 +46,11 @@ def node_report(variables: Mapping[str, Any], check_mode: bool) -> dict[str, Any
     look = variables.get("__pin_images_look") or variables.get("pin_verify_result") or {}
     failure = variables.get("__pin_images_failure") or {}
     images = _images(variables)
-    state, message = _state(check_mode, look, failure)
+    gone = any((variables.get(step) or {}).get("unreachable") for step in _STEPS)
+    if gone:
+        state, message = UNREACHABLE, _one_line(failure or look)
+    else:
+        state, message = _state(check_mode, look, failure)
     return {
         "state": state,
         "message": message,
@@ -84,8 +100,6 @@ def _megabytes(size: int) -> str:
 def _state(
     check_mode: bool, look: Mapping[str, Any], failure: Mapping[str, Any]
 ) -> tuple[str, str]:
-    if look.get("unreachable") or failure.get("unreachable"):
-        return UNREACHABLE, _one_line(failure or look)
     if failure:
         return FAILED, _one_line(failure)
     if not look:
@@ -101,7 +115,9 @@ def _one_line(failure: Mapping[str, Any]) -> str:
     )
     if any(sign in said for sign in _OLD_PYTHON):
         return "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter)."
-    return " ".join(str(failure.get("msg") or "").split())
+    # ansible-core 2.19 and newer put these words before the cause.
+    message = " ".join(str(failure.get("msg") or "").split())
+    return message.replace("Task failed: ", "").replace("Action failed: ", "")
 
 
 def _images(variables: Mapping[str, Any]) -> list[dict[str, Any]]:

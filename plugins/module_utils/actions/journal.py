@@ -39,6 +39,7 @@ class Journal:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._lock = threading.Lock()
+        self._whole = False
 
     def pin_record(self) -> PinRecord:
         """Return what the journal says about pins; a line torn by a crash is passed over."""
@@ -70,9 +71,16 @@ class Journal:
         self._host.write_atomic(PATH, newest + snapshot, 0o600, _SCRATCH)
 
     def _append(self, entry: dict[str, Any]) -> None:
-        # The line break first: it ends a line that a crash left torn.
         with self._lock:
-            self._host.append(PATH, "\n" + self._line(entry))
+            self._host.append(PATH, self._missing_line_break() + self._line(entry))
+
+    def _missing_line_break(self) -> str:
+        """Return what ends a line that a crash left torn, once for each journal."""
+        if self._whole:
+            return ""
+        self._whole = True
+        text = self._host.read(PATH)
+        return "\n" if text and not text.endswith("\n") else ""
 
     def _line(self, entry: dict[str, Any]) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))

@@ -1,0 +1,142 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks, run as users run them, against the nodes of a lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import Lab, Node, payload
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DROP_IN = "/etc/crio/crio.conf.d/50-pinned-images"
+JOURNAL = "/var/lib/edgefleet-crio/journal.jsonl"
+_RECAP = re.compile(
+    r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of ansible-playbook that has ended."""
+
+    rc: int
+    output: str
+    result: dict[str, Any]
+
+    def node(self, name: str) -> dict[str, Any]:
+        """Return what the run's document says of a node."""
+        node: dict[str, Any] = self.result["nodes"][name]
+        return node
+
+    def changed(self) -> dict[str, int]:
+        """Return the number of changed tasks of each host, as the recap counts them."""
+        return {match[1]: int(match[3]) for match in _RECAP.finditer(self.output)}
+
+    def tasks_on(self, name: str) -> list[str]:
+        """Return the titles of the tasks that a host answered, in their order."""
+        found = []
+        title = ""
+        for line in self.output.splitlines():
+            if line.startswith("TASK ["):
+                title = line[len("TASK [") : line.rindex("]")]
+            elif re.match(rf"(ok|changed): \[{re.escape(name)}\]", line):
+                found.append(title)
+        return found
+
+
+def has_file(node: Node, path: str) -> bool:
+    """Say whether a node has something at a path."""
+    return node.exec(["test", "-e", path], check=False).returncode == 0
+
+
+class Fleet:
+    """A lab's nodes, seen by the one who runs the playbooks."""
+
+    def __init__(self, lab: Lab, bin_dir: Path | None = None) -> None:
+        """Take the lab; ``bin_dir`` holds another ansible-playbook than that on PATH."""
+        self.lab = lab
+        self.bin_dir = bin_dir
+        self.work = lab.state_dir / "fleet"
+
+    def reset(self) -> None:
+        """Bring every node to where it never saw us: no images, no drop-in, no journal."""
+        self.work.mkdir(exist_ok=True)
+        for name in self.names:
+            self.reset_node(name)
+
+    def reset_node(self, name: str) -> None:
+        """Bring one node there."""
+        node = self.lab.node(name)
+        node.exec(
+            ["sh", "-c", f"rm -rf /var/lib/edgefleet-crio {DROP_IN} /etc/crio/crio.conf.d/60-*"]
+        )
+        node.exec(["systemctl", "restart", "crio"])
+        for image in node.images():
+            if not image["repoTags"] or "pause" not in image["repoTags"][0]:
+                node.exec(["crictl", "rmi", image["id"]])
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes' names."""
+        return [node.name for node in self.lab.nodes]
+
+    def node(self, name: str) -> Node:
+        """Return a node."""
+        return self.lab.node(name)
+
+    def set_file(
+        self, name: str, images: list[payload.PushedImage], pool: str | None = "edge"
+    ) -> Path:
+        """Write a PinnedImageSet."""
+        path = self.work / f"{name}.yml"
+        path.write_text(payload.pinned_image_set(name, pool, images))
+        return path
+
+    def play(self, playbook: str, *arguments: str, **variables: object) -> Run:
+        """Run a playbook of the checkout; variables go through ``-e`` as JSON."""
+        result = self.work / "run.json"
+        result.unlink(missing_ok=True)
+        values = {"pin_images_result": str(result), **variables}
+        program = str(self.bin_dir / "ansible-playbook") if self.bin_dir else "ansible-playbook"
+        argv = [
+            program,
+            f"playbooks/{playbook}.yml",
+            "-i",
+            str(self.lab.inventory),
+            "-e",
+            json.dumps(values),
+            *arguments,
+        ]
+        environment = {
+            **os.environ,
+            "CONTAINERS_REGISTRIES_CONF": str(self.lab.registries_conf),
+            "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        ended = subprocess.run(
+            argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+        )
+        output = f"$ {shlex.join(argv)}\n{ended.stdout}{ended.stderr}"
+        print(output)
+        assert "Traceback" not in output
+        document = json.loads(result.read_text()) if result.exists() else {}
+        return Run(ended.returncode, output, document)
+
+    def pin(self, *arguments: str, **variables: object) -> Run:
+        """Run pin-images.yml."""
+        return self.play("pin-images", *arguments, **variables)
+
+    def lock(self, sets: object, path: Path, **variables: object) -> Run:
+        """Run lock_images.yml."""
+        return self.play(
+            "lock_images", pin_images_sets=sets, pin_images_lock=str(path), **variables
+        )

@@ -1,0 +1,34 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real nodes, a real registry, and the playbooks as users run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fleet import Fleet
+from lab import GIB, Lab, NodeSpec, payload
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Three nodes and a registry, for the whole session; tests leave nodes as they found them."""
+    with Lab.up([NodeSpec(f"node{number}", store_size=3 * GIB) for number in (1, 2, 3)]) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def images(lab: Lab) -> list[payload.PushedImage]:
+    """Thirty images with shared layers, one of them for two platforms, in the registry."""
+    return lab.push(payload.DEMO)
+
+
+@pytest.fixture
+def fleet(lab: Lab, images: list[payload.PushedImage]) -> Fleet:
+    """Bring the nodes to where they had never seen us, and the playbooks to run against them."""
+    del images
+    fleet = Fleet(lab)
+    fleet.reset()
+    return fleet

@@ -1,0 +1,407 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole way on real nodes. The end state is asked of CRI-O with crictl, not of our modules."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from fleet import DROP_IN, JOURNAL, Fleet, has_file
+from lab import GIB, MIB, Lab, Node, NodeSpec, payload
+
+Images = list[payload.PushedImage]
+
+
+def drop_in_bytes(references: list[str]) -> str:
+    """Return the drop-in as OpenShift writes it, spelt out here on its own."""
+    quoted = ", ".join(f'"{one}"' for one in sorted(references))
+    return f"[crio]\n  [crio.image]\n    pinned_images = [{quoted}]\n"
+
+
+def references(images: Images) -> list[str]:
+    """Return the digest references of images."""
+    return [image.reference for image in images]
+
+
+def is_pinned(node: Node, image: payload.PushedImage) -> bool:
+    """Ask CRI-O whether it reports an image pinned."""
+    return image.reference in node.pinned()
+
+
+def is_present(node: Node, image: payload.PushedImage) -> bool:
+    """Ask CRI-O whether it has an image."""
+    return any(image.reference in one["repoDigests"] for one in node.images())
+
+
+@pytest.fixture
+def pinned(fleet: Fleet, images: Images) -> Fleet:
+    """Bring the nodes to all thirty images pinned, by a lock."""
+    lock = fleet.work / "site.lock.yml"
+    assert fleet.lock([str(fleet.set_file("all", images))], lock).rc == 0
+    assert fleet.pin(pin_images_lock=str(lock)).rc == 0
+    return fleet
+
+
+def lock_of(fleet: Fleet) -> str:
+    """Return the path of the lock that the fixture made."""
+    return str(fleet.work / "site.lock.yml")
+
+
+def test_thirty_images_on_three_nodes_then_nothing_to_do(fleet: Fleet, images: Images) -> None:
+    """All present under their names, pinned, drop-in exact; then no change and no request."""
+    sets = [str(fleet.set_file("all", images))]
+    assert fleet.pin(pin_images_sets=sets).rc == 0
+    for name in fleet.names:
+        node = fleet.node(name)
+        assert set(references(images)) <= node.pinned()
+        assert node.read(DROP_IN) == drop_in_bytes(references(images))
+        assert node.exec(["stat", "-c", "%a %U", DROP_IN]).stdout.split() == ["644", "root"]
+    mark = fleet.lab.registry.mark()
+    for _again in range(2):
+        run = fleet.pin(pin_images_sets=sets)
+        assert run.rc == 0
+        assert set(run.changed().values()) == {0}
+        for name in fleet.names:
+            node_tasks = [one for one in run.tasks_on(name) if "Look at the node" in one]
+            assert len(node_tasks) == 1
+            assert run.node(name)["state"] == "converged"
+    assert fleet.lab.registry.requests(since=mark) == []
+
+
+def test_only_the_nodes_platform_is_fetched(fleet: Fleet, images: Images) -> None:
+    """Of a two-platform index, no layer of the other platform crosses the link."""
+    index = next(image for image in images if len(image.platforms) > 1)
+    mark = fleet.lab.registry.mark()
+    assert fleet.pin(pin_images_sets=[str(fleet.set_file("index", [index]))]).rc == 0
+    fetched = {
+        one.path.rsplit("/", 1)[-1]
+        for one in fleet.lab.registry.requests(since=mark)
+        if "/blobs/" in one.path and one.client in {node.address for node in fleet.lab.nodes}
+    }
+    other = {layer.digest for layer in index.platforms["linux/arm64"].layers}
+    own = {layer.digest for layer in index.platforms["linux/amd64"].layers}
+    assert own <= fetched
+    assert not fetched & (other - own)
+    assert all(is_pinned(fleet.node(name), index) for name in fleet.names)
+
+
+def remove_an_image(node: Node, images: Images) -> str:
+    """Remove an image by hand."""
+    node.exec(["crictl", "rmi", images[3].reference])
+    return "missing"
+
+
+def unpin_by_hand(node: Node, images: Images) -> str:
+    """Take one image out of the drop-in and have CRI-O take that."""
+    node.write(DROP_IN, drop_in_bytes(references(images[1:])))
+    node.exec(["systemctl", "reload", "crio"])
+    return "file_differs"
+
+
+def edit_the_drop_in(node: Node, images: Images) -> str:
+    """Add a comment to the drop-in; CRI-O has not read it yet."""
+    node.write(DROP_IN, "# mine\n" + drop_in_bytes(references(images)))
+    return "file_differs"
+
+
+def restart_crio(node: Node, images: Images) -> str:
+    """Restart CRI-O, which is no deviation."""
+    del images
+    node.exec(["systemctl", "restart", "crio"])
+    return ""
+
+
+def wipe_the_store(node: Node, images: Images) -> str:
+    """Empty the store, as CRI-O does after some power cuts."""
+    del images
+    node.wipe_store()
+    return "missing"
+
+
+@pytest.mark.parametrize(
+    "deviate", [remove_an_image, unpin_by_hand, edit_the_drop_in, restart_crio, wipe_the_store]
+)
+def test_a_deviation_is_named_and_healed(pinned: Fleet, images: Images, deviate) -> None:  # type: ignore[no-untyped-def] # one of the functions above
+    """verify_images names it by kind on that node only; pin_images heals it."""
+    kind = deviate(pinned.node("node2"), images)
+    verified = pinned.play("verify_images", pin_images_lock=lock_of(pinned))
+    assert verified.node("node1")["state"] == "converged"
+    if kind:
+        assert verified.rc != 0
+        assert verified.node("node2")["state"] == "failed"
+        assert kind in verified.node("node2")["message"]
+    else:
+        assert verified.rc == 0
+    assert pinned.pin(pin_images_lock=lock_of(pinned)).rc == 0
+    assert set(references(images)) <= pinned.node("node2").pinned()
+    assert pinned.node("node2").read(DROP_IN) == drop_in_bytes(references(images))
+    again = pinned.pin(pin_images_lock=lock_of(pinned))
+    assert set(again.changed().values()) == {0}
+
+
+def test_a_later_drop_in_is_named_and_not_fought(pinned: Fleet, images: Images) -> None:
+    """A file that CRI-O reads later unpins everything of ours: it is named, by both playbooks."""
+    node = pinned.node("node2")
+    other = "/etc/crio/crio.conf.d/60-other"
+    node.write(other, '[crio.image]\npinned_images = ["example.com/x@sha256:' + "a" * 64 + '"]\n')
+    node.exec(["systemctl", "reload", "crio"])
+    verified = pinned.play("verify_images", pin_images_lock=lock_of(pinned))
+    assert "overridden" in verified.node("node2")["message"]
+    run = pinned.pin(pin_images_lock=lock_of(pinned))
+    assert run.rc != 0
+    assert other in run.node("node2")["message"]
+    assert run.node("node1")["state"] == "converged"
+    node.exec(["rm", other])
+    assert pinned.pin(pin_images_lock=lock_of(pinned)).rc == 0
+    assert set(references(images)) <= node.pinned()
+
+
+def test_a_changing_set_never_unpins_what_stays(pinned: Fleet, images: Images) -> None:
+    """One image out, one in; CRI-O is asked ten times a second, all through the run."""
+    assert pinned.pin(pin_images_sets=[str(pinned.set_file("old", images[:10]))]).rc == 0
+    stay, out = set(references(images[1:10])), images[0]
+    node = pinned.node("node1")
+    node.exec(["crictl", "rmi", images[10].reference])
+    lost: list[set[str]] = []
+    samples = 0
+    stop = threading.Event()
+
+    def sample() -> None:
+        nonlocal samples
+        while not stop.wait(0.1):
+            samples += 1
+            lost.append(stay - node.pinned())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    new = [str(pinned.set_file("new", images[1:11]))]
+    run = pinned.pin(pin_images_sets=new)
+    stop.set()
+    sampler.join()
+    assert run.rc == 0
+    assert samples > 10
+    assert [one for one in lost if one] == []
+    assert is_pinned(node, images[10])
+    assert is_present(node, out)
+    assert not is_pinned(node, out)
+
+    run = pinned.pin(pin_images_sets=new, pin_images_remove_unpinned=True)
+    assert run.rc == 0
+    assert not is_present(node, out)
+    assert stay <= node.pinned()
+
+
+def test_two_sets_share_an_image_and_pools_stay_apart(fleet: Fleet, images: Images) -> None:
+    """When one set goes, the image it shared stays pinned; another pool's set does not land."""
+    one = str(fleet.set_file("one", images[0:2]))
+    two = str(fleet.set_file("two", images[1:3]))
+    other = str(fleet.set_file("other", images[5:6], pool="control"))
+    assert fleet.pin(pin_images_sets=[one, two, other]).rc == 0
+    node = fleet.node("node1")
+    assert set(references(images[0:3])) <= node.pinned()
+    assert not is_present(node, images[5])
+    assert fleet.pin(pin_images_sets=[two, other]).rc == 0
+    assert is_pinned(node, images[1])
+    assert not is_pinned(node, images[0])
+
+
+def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None:
+    """29 of 30 are present and pinned; the node fails with that image; nothing is pulled again."""
+    lock = fleet.work / "site.lock.yml"
+    gone = images[7].reference.split("@")[0] + "@sha256:" + "d" * 64
+    absent = {"name": "absent", "pool": "edge", "images": [gone]}
+    sets = [str(fleet.set_file("all", images[:29])), absent]
+    run = fleet.pin(pin_images_sets=sets)
+    assert run.rc != 0
+    for name in fleet.names:
+        assert set(references(images[:29])) <= fleet.node(name).pinned()
+        failed = [one for one in run.node(name)["images"] if one["outcome"] == "failed"]
+        assert [(one["reference"], one["cause"]) for one in failed] == [(gone, "not_found")]
+    assert gone in run.output
+    assert not lock.exists()
+    mark = fleet.lab.registry.mark()
+    assert fleet.pin(pin_images_sets=sets).rc != 0
+    assert not [one for one in fleet.lab.registry.requests(since=mark) if "/blobs/" in one.path]
+
+
+def test_registry_off(pinned: Fleet, images: Images) -> None:
+    """Converged nodes stay green; an unconverged one fails as unreachable and keeps what it has."""
+    node = pinned.node("node2")
+    node.exec(["crictl", "rmi", images[3].reference])
+    before = node.pinned()
+    pinned.lab.registry.stop()
+    try:
+        run = pinned.pin(pin_images_lock=lock_of(pinned), pin_images_retries=1)
+        by_sets = pinned.pin(pin_images_sets=[str(pinned.work / "all.yml")], pin_images_retries=1)
+    finally:
+        pinned.lab.registry.start()
+    for one in (run, by_sets):
+        assert one.rc != 0
+        assert one.node("node1")["state"] == one.node("node3")["state"] == "converged"
+        assert one.node("node2")["state"] == "failed"
+        assert [image["cause"] for image in one.node("node2")["images"]] == ["unreachable"]
+    assert node.pinned() == before
+
+
+def test_mirror_of_an_unreachable_source(fleet: Fleet, images: Images) -> None:
+    """Images that only a mirror has are pinned under their source's name."""
+    image = images[4]
+    registry, path = image.reference.split("/", 1)
+    source = f"source.invalid/{path}"
+    mirror = (
+        '[[registry]]\nprefix = "source.invalid"\nlocation = "source.invalid"\n'
+        f'[[registry.mirror]]\nlocation = "{registry}"\ninsecure = true\n'
+    )
+    node = fleet.node("node1")
+    node.write("/etc/containers/registries.conf.d/10-mirror.conf", mirror)
+    node.exec(["systemctl", "reload", "crio"])
+    ours = fleet.work / "registries.conf"
+    ours.write_text(mirror)
+    fleet.lab.registries_conf, kept = ours, fleet.lab.registries_conf
+    try:
+        run = fleet.pin(
+            "--limit", "node1", pin_images_sets=[{"name": "m", "pool": "edge", "images": [source]}]
+        )
+    finally:
+        fleet.lab.registries_conf = kept
+        node.exec(["rm", "/etc/containers/registries.conf.d/10-mirror.conf"])
+    assert run.rc == 0
+    assert source in node.pinned()
+
+
+def test_a_running_pod_and_garbage_collection(pinned: Fleet, images: Images) -> None:
+    """A pod runs from a pinned image while the set changes; then what the kubelet would collect."""
+    node = pinned.node("node1")
+    busybox = pinned.lab.push(payload.BUSYBOX)[0]
+    assert pinned.pin(pin_images_sets=[str(pinned.set_file("pod", [busybox, *images[:3]]))]).rc == 0
+    pod = node.run_pod(busybox.reference)
+    try:
+        sets = [str(pinned.set_file("next", images[:2]))]
+        run = pinned.pin(pin_images_sets=sets, pin_images_remove_unpinned=True)
+        assert run.rc == 0
+        assert is_present(node, busybox)
+        in_use = {busybox.reference}
+        for image in node.images():
+            if not image["pinned"] and not in_use & set(image["repoDigests"]):
+                node.exec(["crictl", "rmi", image["id"]])
+        assert set(references(images[:2])) <= node.pinned()
+        assert not is_present(node, images[5])
+    finally:
+        pod.stop()
+
+
+def test_unpin(pinned: Fleet, images: Images) -> None:
+    """All pins gone, all images there, no drop-in, CRI-O running."""
+    assert pinned.play("unpin_images").rc == 0
+    for name in pinned.names:
+        node = pinned.node(name)
+        assert not node.pinned() & set(references(images))
+        assert all(is_present(node, image) for image in images)
+        assert not has_file(node, DROP_IN)
+        assert node.exec(["systemctl", "is-active", "crio"]).stdout.strip() == "active"
+    again = pinned.play("unpin_images")
+    assert again.rc == 0
+    assert set(again.changed().values()) == {0}
+
+
+def test_too_little_space(images: Images) -> None:
+    """Nothing is pulled or changed on the small node, with all numbers; the other one finishes."""
+    del images
+    nodes = [NodeSpec("small", store_size=400 * MIB), NodeSpec("large", store_size=3 * GIB)]
+    with Lab.up(nodes) as lab:
+        fleet = Fleet(lab)
+        fleet.reset()
+        pushed = lab.push(payload.DEMO)
+        mark = lab.registry.mark()
+        run = fleet.pin(
+            pin_images_sets=[str(fleet.set_file("all", pushed))],
+            pin_images_min_free_bytes=350 * MIB,
+        )
+        assert run.rc != 0
+        message = run.node("small")["message"]
+        for word in ("have", "need", "keep", "missing", "/var/lib/containers/storage"):
+            assert word in message
+        small = lab.node("small")
+        assert not [one for one in lab.registry.requests(since=mark) if one.client == small.address]
+        assert not has_file(small, DROP_IN)
+        assert not has_file(small, JOURNAL)
+        assert run.node("large")["state"] == "changed"
+        assert set(references(pushed)) <= lab.node("large").pinned()
+
+
+def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
+    """Says what would be pulled and written, with the diff, and touches nothing."""
+    run = fleet.pin("--check", "--diff", pin_images_sets=[str(fleet.set_file("all", images))])
+    assert run.rc == 0
+    node = fleet.node("node1")
+    assert run.node("node1")["state"] == "would change"
+    would = {one["reference"] for one in run.node("node1")["images"]}
+    assert would == set(references(images))
+    assert "+    pinned_images = " in run.output
+    assert not has_file(node, DROP_IN)
+    assert node.exec(["ls", "-A", "/var/lib"]).stdout.count("edgefleet") == 0
+    assert not node.pinned() & set(references(images))
+
+
+def test_unreachable_nodes_are_reported(fleet: Fleet, images: Images) -> None:
+    """The others finish; the report has a line for the unreachable node; the exit code tells."""
+    fleet.node("node3").exec(["systemctl", "stop", "ssh"])
+    try:
+        run = fleet.pin(pin_images_sets=[str(fleet.set_file("few", images[:2]))])
+        everyone = fleet.pin("--limit", "node3", pin_images_sets=[str(fleet.work / "few.yml")])
+    finally:
+        fleet.node("node3").exec(["systemctl", "start", "ssh"])
+    assert run.rc != 0
+    assert run.node("node3")["state"] == "unreachable"
+    assert run.node("node1")["state"] == "changed"
+    assert everyone.rc != 0
+    assert everyone.node("node3")["state"] == "unreachable"
+
+
+def test_become_from_a_user_with_sudo(fleet: Fleet, images: Images) -> None:
+    """A user with sudo pins as root does."""
+    run = fleet.pin(
+        pin_images_sets=[str(fleet.set_file("few", images[:2]))],
+        ansible_user="ops",
+        ansible_become=True,
+    )
+    assert run.rc == 0
+    assert set(references(images[:2])) <= fleet.node("node1").pinned()
+    without = fleet.pin(pin_images_sets=[str(fleet.work / "few.yml")], ansible_user="ops")
+    assert without.rc != 0
+    assert "needs root" in without.node("node1")["message"]
+
+
+def test_every_option_as_a_string(fleet: Fleet, images: Images) -> None:
+    """Surveys and -e give strings; all of them work."""
+    run = fleet.pin(
+        pin_images_sets=str(fleet.set_file("few", images[:2])),
+        pin_images_pool="edge",
+        pin_images_min_free_bytes="1000000",
+        pin_images_max_parallel="2",
+        pin_images_retries="1",
+        pin_images_remove_unpinned="false",
+        pin_images_allow_restart="no",
+        pin_images_platforms="linux/amd64",
+        pin_images_lock="",
+        pin_images_registry_auth="",
+    )
+    assert run.rc == 0
+    assert set(references(images[:2])) <= fleet.node("node1").pinned()
+
+
+def test_the_journal_tells_what_happened(fleet: Fleet, images: Images) -> None:
+    """Each line is whole JSON, before and after each effect; only root reads it."""
+    assert fleet.pin(pin_images_sets=[str(fleet.set_file("few", images[:2]))]).rc == 0
+    node = fleet.node("node1")
+    text = node.read(JOURNAL)
+    events = [
+        (json.loads(line)["event"], json.loads(line)["phase"]) for line in text.splitlines() if line
+    ]
+    assert events.count(("pull", "before")) == events.count(("pull", "after")) == 2
+    assert ("pin", "before") in events
+    assert ("reload", "after") in events
+    assert node.exec(["stat", "-c", "%a", JOURNAL]).stdout.strip() == "600"

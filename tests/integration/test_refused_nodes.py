@@ -1,0 +1,121 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes on which pinning cannot work say so in one line; the others of the run finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from fleet import DROP_IN, Fleet, Run, has_file
+from lab import Node, payload
+
+
+@contextmanager
+def without(node: Node, program: str) -> Iterator[None]:
+    """Take a program away for a while."""
+    path = node.exec(["sh", "-c", f"command -v {program}"]).stdout.strip()
+    node.exec(["mv", path, f"{path}.away"])
+    try:
+        yield
+    finally:
+        node.exec(["mv", f"{path}.away", path])
+
+
+@contextmanager
+def no_crictl(node: Node) -> Iterator[None]:
+    """Take crictl away."""
+    with without(node, "crictl"):
+        yield
+
+
+@contextmanager
+def no_crio(node: Node) -> Iterator[None]:
+    """Take CRI-O away."""
+    with without(node, "crio"):
+        yield
+
+
+@contextmanager
+def crio_stopped(node: Node) -> Iterator[None]:
+    """Stop CRI-O."""
+    node.exec(["systemctl", "stop", "crio"])
+    try:
+        yield
+    finally:
+        node.exec(["systemctl", "start", "crio"])
+
+
+@contextmanager
+def managed_by_mco(node: Node) -> Iterator[None]:
+    """Put the file there by which the Machine Config Operator is known."""
+    node.write("/etc/machine-config-daemon/currentconfig", "{}")
+    try:
+        yield
+    finally:
+        node.exec(["rm", "-r", "/etc/machine-config-daemon"])
+
+
+@contextmanager
+def old_crio(node: Node) -> Iterator[None]:
+    """Let CRI-O say that it is of an old version."""
+    path = node.exec(["sh", "-c", "command -v crio"]).stdout.strip()
+    with without(node, "crio"):
+        node.write(
+            path,
+            f'#!/bin/sh\n[ "$1" = --version ] && echo "crio version 1.27.8" || exec {path}.away "$@"\n',
+            0o755,
+        )
+        yield
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (no_crictl, "looking for crictl: it is not installed"),
+        (no_crio, "looking for CRI-O: it is not installed"),
+        (crio_stopped, "CRI-O must be running"),
+        (managed_by_mco, "Machine Config Operator manages this node"),
+        (old_crio, "CRI-O 1.27.8 knows no pinned images"),
+    ],
+)
+def test_one_line_and_nothing_changed(
+    fleet: Fleet,
+    images: list[payload.PushedImage],
+    trouble: Callable[[Node], Iterator[None]],
+    said: str,
+) -> None:
+    """The troubled node fails with one line and is left as it was; another one is pinned."""
+    node = fleet.node("node2")
+    sets = [str(fleet.set_file("few", images[:2]))]
+    with trouble(node):  # type: ignore[attr-defined] # contextmanager hides its type
+        run = fleet.pin("--limit", "node1,node2", pin_images_sets=sets)
+    assert_refused(run, said)
+    assert not has_file(node, DROP_IN)
+    assert images[0].reference in fleet.node("node1").pinned()
+
+
+def assert_refused(run: Run, said: str) -> None:
+    """See node2 fail with one line that says it, and node1 finish."""
+    assert run.rc != 0
+    assert run.node("node2")["state"] == "failed"
+    assert said in run.node("node2")["message"]
+    assert "\n" not in run.node("node2")["message"]
+    assert run.node("node1")["state"] == "changed"
+
+
+def test_a_broken_file_of_somebody_else(fleet: Fleet, images: list[payload.PushedImage]) -> None:
+    """CRI-O is not reloaded into it, it is named, and nothing is changed."""
+    node = fleet.node("node2")
+    broken = "/etc/crio/crio.conf.d/70-broken"
+    sets = [str(fleet.set_file("few", images[:2]))]
+    node.write(broken, "pinned_images = = \n")
+    try:
+        run = fleet.pin("--limit", "node1,node2", pin_images_sets=sets)
+        assert_refused(run, broken)
+        assert not has_file(node, DROP_IN)
+        assert node.exec(["systemctl", "is-active", "crio"]).stdout.strip() == "active"
+    finally:
+        node.exec(["rm", broken])

@@ -1,0 +1,1 @@
+"""Real CRI-O nodes and a real registry on one machine; see README.md in this folder."""
