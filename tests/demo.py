@@ -42,7 +42,7 @@ def main() -> int:
 
 def _demonstrate(lab: Lab) -> None:
     _say("Fill the registry with 30 images that share layers")
-    images = lab.push(payload.DEMO)
+    images = lab.push(payload.demo())
     sets = lab.state_dir / "sets"
     sets.mkdir()
     (sets / "demo.yml").write_text(payload.pinned_image_set("demo", "edge", images))

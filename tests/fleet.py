@@ -53,6 +53,22 @@ class Run:
         return found
 
 
+@dataclass(frozen=True)
+class Control:
+    """Where ansible-playbook runs: which one, in which folder, and how it names our playbooks."""
+
+    program: str = "ansible-playbook"
+    folder: Path = CHECKOUT
+    playbook: str = "playbooks/{}.yml"
+    collections: Path | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that makes it find the collection."""
+        if self.collections:
+            return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
+        return {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
+
+
 def has_file(node: Node, path: str) -> bool:
     """Say whether a node has something at a path."""
     return node.exec(["test", "-e", path], check=False).returncode == 0
@@ -61,10 +77,11 @@ def has_file(node: Node, path: str) -> bool:
 class Fleet:
     """A lab's nodes, seen by the one who runs the playbooks."""
 
-    def __init__(self, lab: Lab, bin_dir: Path | None = None) -> None:
-        """Take the lab; ``bin_dir`` holds another ansible-playbook than that on PATH."""
+    def __init__(self, lab: Lab, control: Control | None = None) -> None:
+        """Take the lab, and where ansible-playbook runs unless that is the checkout."""
         self.lab = lab
-        self.bin_dir = bin_dir
+        self.control = control or Control()
+        self.registries_conf = lab.registries_conf
         self.work = lab.state_dir / "fleet"
 
     def reset(self) -> None:
@@ -93,9 +110,7 @@ class Fleet:
         """Return a node."""
         return self.lab.node(name)
 
-    def set_file(
-        self, name: str, images: list[payload.PushedImage], pool: str | None = "edge"
-    ) -> Path:
+    def set_file(self, name: str, images: list[payload.PushedImage], pool: str = "edge") -> Path:
         """Write a PinnedImageSet."""
         path = self.work / f"{name}.yml"
         path.write_text(payload.pinned_image_set(name, pool, images))
@@ -106,10 +121,9 @@ class Fleet:
         result = self.work / "run.json"
         result.unlink(missing_ok=True)
         values = {"pin_images_result": str(result), **variables}
-        program = str(self.bin_dir / "ansible-playbook") if self.bin_dir else "ansible-playbook"
         argv = [
-            program,
-            f"playbooks/{playbook}.yml",
+            self.control.program,
+            self.control.playbook.format(playbook),
             "-i",
             str(self.lab.inventory),
             "-e",
@@ -117,13 +131,17 @@ class Fleet:
             *arguments,
         ]
         environment = {
-            **os.environ,
-            "CONTAINERS_REGISTRIES_CONF": str(self.lab.registries_conf),
-            "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+            **self.control.environment(),
+            "CONTAINERS_REGISTRIES_CONF": str(self.registries_conf),
             "ANSIBLE_NOCOLOR": "1",
         }
         ended = subprocess.run(
-            argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+            argv,
+            cwd=self.control.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         output = f"$ {shlex.join(argv)}\n{ended.stdout}{ended.stderr}"
         print(output)

@@ -22,7 +22,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def images(lab: Lab) -> list[payload.PushedImage]:
     """Thirty images with shared layers, one of them for two platforms, in the registry."""
-    return lab.push(payload.DEMO)
+    return lab.push(payload.demo())
 
 
 @pytest.fixture

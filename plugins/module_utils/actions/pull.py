@@ -88,6 +88,7 @@ class _Pull:
         self._unreachable: set[str] = set()
 
     def run(self, references: Sequence[str]) -> list[ImageOutcome]:
+        """Pull all of them; return an outcome for each, in their order."""
         with ThreadPoolExecutor(max_workers=self._policy.max_parallel) as workers:
             outcomes = list(workers.map(self._pull, references))
         self._journal.shorten()

@@ -1,0 +1,62 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main playbook from other control sides: an installed tarball, older and newer ansible-core."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from fleet import CHECKOUT, Control, Fleet
+from lab import payload
+from tooling import tree, venvs
+
+CORES, _ABSENT = venvs.matrix()
+
+
+def pin_twice(fleet: Fleet, images: list[payload.PushedImage]) -> None:
+    """Pin two images, see CRI-O report them, and see the second run change nothing."""
+    sets = [str(fleet.set_file("few", images[:2]))]
+    first = fleet.pin(pin_images_sets=sets)
+    assert first.rc == 0
+    for name in fleet.names:
+        assert {image.reference for image in images[:2]} <= fleet.node(name).pinned()
+    again = fleet.pin(pin_images_sets=sets)
+    assert again.rc == 0
+    assert set(again.changed().values()) == {0}
+    assert "DEPRECATION" not in first.output
+
+
+@pytest.mark.parametrize(("version", "bin_dir"), CORES, ids=[version for version, _bin in CORES])
+def test_ansible_core(
+    fleet: Fleet, images: list[payload.PushedImage], version: str, bin_dir: Path
+) -> None:
+    """Each promised ansible-core runs the main playbook, and says nothing of deprecation."""
+    said = subprocess.run(
+        [bin_dir / "ansible-playbook", "--version"], capture_output=True, text=True, check=True
+    )
+    assert version in said.stdout
+    pin_twice(Fleet(fleet.lab, Control(program=str(bin_dir / "ansible-playbook"))), images)
+
+
+def test_installed_from_the_tarball(
+    fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path
+) -> None:
+    """Built, installed into an empty path, and run from there by its full name."""
+    source = tree.copy_to(tmp_path / "source")
+    installed = tmp_path / "installed"
+    galaxy = ["ansible-galaxy", "collection"]
+    subprocess.run([*galaxy, "build", "--output-path", tmp_path, source], check=True, cwd=tmp_path)
+    (tarball,) = tmp_path.glob("edgefleet-crio-*.tar.gz")
+    subprocess.run(
+        [*galaxy, "install", "--offline", "-p", installed, tarball], check=True, cwd=tmp_path
+    )
+    assert CHECKOUT not in installed.parents
+    control = Control(folder=installed, playbook="edgefleet.crio.{}", collections=installed)
+    fleet = Fleet(fleet.lab, control)
+    sets = [str(fleet.set_file("few", images[:2]))]
+    run = fleet.play("pin_images", pin_images_sets=sets)
+    assert run.rc == 0
+    assert {image.reference for image in images[:2]} <= fleet.node("node1").pinned()
