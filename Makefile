@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 NODES ?= 3
+NAME ?= lab
 # What pytest is given: `make unit PYTEST_ARGS="-k reference -x"`.
 PYTEST_ARGS ?=
 GATES := lint types imports static yaml ansible-lint docs-lint sanity unit matrix build integration molecule
@@ -40,10 +41,10 @@ demo: setup ## three real nodes, pinned; KEEP=1 leaves them up
 	@$(TOOLS)/python tests/demo.py
 
 lab-up: setup ## real nodes to work with: make lab-up NODES=3
-	@$(TOOLS)/python -m lab up --nodes $(NODES)
+	@$(TOOLS)/python -m lab up --nodes $(NODES) --name $(NAME)
 
 lab-down: ## and away with them
-	@$(TOOLS)/python -m lab down
+	@$(TOOLS)/python -m lab down --name $(NAME)
 
 format: tools ## format Python
 	ruff format

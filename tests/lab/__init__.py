@@ -1,1 +1,9 @@
 """Real CRI-O nodes and a real registry on one machine; see README.md in this folder."""
+
+from .commands import LabError
+from .disks import GIB, MIB
+from .lab import Lab
+from .machine import NodeSpec
+from .node import Node
+
+__all__ = ["GIB", "MIB", "Lab", "LabError", "Node", "NodeSpec"]

@@ -109,7 +109,9 @@ def _remove(folder: Path) -> None:
 
 def _install_packages() -> None:
     wanted = _listed("apt-packages.txt")
-    query = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted], check=False)
+    query = run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted], check=False
+    )
     present = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
     missing = [package for package in wanted if package not in present]
     if not missing:
@@ -142,7 +144,9 @@ def _crio() -> _Recipe:
     def make(tree: Path) -> None:
         target = tree / "usr/bin/crio"
         _program(module, f"{_CRIO_MODULE}/cmd/crio", target, installed, "-tags", _CRIO_TAGS)
-        source = run(["go", "list", "-m", "-f", "{{.Dir}}", _CRIO_MODULE], cwd=module).stdout.strip()
+        source = run(
+            ["go", "list", "-m", "-f", "{{.Dir}}", _CRIO_MODULE], cwd=module
+        ).stdout.strip()
         pinns = [Path(source, "pinns/src", name) for name in ("pinns.c", "sysctl.c")]
         run(["gcc", "-std=c99", "-Os", "-static", "-o", tree / "usr/bin/pinns", *pinns])
 

@@ -36,8 +36,9 @@ def remove(prefix: str) -> bool:
 
 
 def _parents() -> list[Path]:
-    """Our own cgroup in each hierarchy; with version 2 alone its root, because a cgroup that
-    holds processes, as ours does, cannot hand controllers down.
+    """Our own cgroup in each hierarchy; with version 2 alone its root.
+
+    There a cgroup that holds processes, as ours does, cannot hand controllers down.
     """
     mounts = list(_mounts())
     if len(mounts) == 1 and not mounts[0][1]:
@@ -47,7 +48,9 @@ def _parents() -> list[Path]:
         _, controllers, path = line.split(":", 2)
         wanted = set(filter(None, controllers.split(",")))
         parents += [
-            point / path.lstrip("/") for point, offered in mounts if offered & wanted or offered == wanted
+            point / path.lstrip("/")
+            for point, offered in mounts
+            if offered & wanted or offered == wanted
         ]
     return parents
 

@@ -22,15 +22,15 @@ def run(
     argv: Sequence[str | Path],
     *,
     check: bool = True,
-    input: str | None = None,
+    stdin: str | None = None,
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end and return the output; with `check`, a failure becomes a LabError."""
     done = subprocess.run(
         [str(word) for word in argv],
-        input=input,
-        stdin=subprocess.DEVNULL if input is None else None,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         text=True,
         cwd=cwd,

@@ -163,13 +163,13 @@ class Machine:
         self.boot()
 
     def exec(
-        self, init: Process, argv: Sequence[str], *, input: str | None, timeout: float | None
+        self, init: Process, argv: Sequence[str], *, stdin: str | None, timeout: float | None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine's namespaces, beside its own processes."""
         command = ["nsenter", f"--target={init.pid}", *_NAMESPACES, "--wd=/", "--", *argv]
         with subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -177,7 +177,7 @@ class Machine:
             start_new_session=True,
         ) as process:
             try:
-                out, err = process.communicate(input, timeout)
+                out, err = process.communicate(stdin, timeout)
             except BaseException:
                 # nsenter forks to enter the pid namespace: its child must go as well.
                 os.killpg(process.pid, signal.SIGKILL)

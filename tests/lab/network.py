@@ -49,7 +49,7 @@ class Network:
             f"addr add {self.address(HOST)}/24 dev {self.bridge}",
             f"link set {self.bridge} up",
         ]
-        run(["ip", "-batch", "-"], input="\n".join(commands))
+        run(["ip", "-batch", "-"], stdin="\n".join(commands))
 
     def plug(self, name: str, host: int) -> None:
         """Make a namespace with `eth0` in it, plugged into the bridge."""
@@ -64,12 +64,14 @@ class Network:
             "link set eth0 up",
             "link set lo up",
         ]
-        run(["nsenter", f"--net={namespace}", "ip", "-batch", "-"], input="\n".join(inside))
+        run(["nsenter", f"--net={namespace}", "ip", "-batch", "-"], stdin="\n".join(inside))
         run(["ip", "link", "set", outside, "master", self.bridge, "up"])
 
     def require(self) -> None:
-        """Without the bridge, packets for the lab's addresses would leave by the default route
-        and somebody else might answer.
+        """LabError unless the bridge is there.
+
+        Without it, packets for the lab's addresses would leave by the default route and somebody
+        else might answer.
         """
         if not Path("/sys/class/net", self.bridge).exists():
             raise LabError(f"the lab's bridge {self.bridge} is not there: the lab is down")

@@ -51,11 +51,11 @@ class Node:
         argv: Sequence[str],
         *,
         check: bool = True,
-        input: str | None = None,
+        stdin: str | None = None,
         timeout: float | None = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the node as root, without ssh; LabError when it fails and `check`."""
-        done = self._machine.exec(self._running(), argv, input=input, timeout=timeout)
+        done = self._machine.exec(self._running(), argv, stdin=stdin, timeout=timeout)
         if check and done.returncode != 0:
             said = (done.stderr or done.stdout).strip()[-2000:]
             raise LabError(f"{self.name}: {' '.join(argv)}: exit {done.returncode}: {said}")
@@ -68,7 +68,7 @@ class Node:
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into the node, folders included."""
         script = 'mkdir -p "$(dirname "$0")" && cat >"$0" && chmod "$1" "$0"'
-        self.exec(["sh", "-c", script, path, f"{mode:o}"], input=text)
+        self.exec(["sh", "-c", script, path, f"{mode:o}"], stdin=text)
 
     def images(self) -> list[dict[str, Any]]:
         """The images that CRI-O reports, as crictl prints them."""

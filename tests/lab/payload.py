@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from . import build, oci, places
 from .commands import run
 from .disks import MIB
-from .oci import LayerSpec, PlatformImage
+from .oci import Layer, LayerSpec, PlatformImage
 from .registry import Registry
 
 AMD64 = "linux/amd64"
@@ -129,6 +127,27 @@ def _image(layout: oci.Layout, spec: ImageSpec, platform: str) -> PlatformImage:
         seed = layer.seed if platform == AMD64 else f"{layer.seed}-{platform.partition('/')[2]}"
         layers.append(layout.layer(LayerSpec(seed, layer.files, layer.size, layer.compression)))
     return layout.image(platform, tuple(layers))
+
+
+def _remember(folder: Path, spec: ImageSpec, digest: str, images: Iterable[PlatformImage]) -> None:
+    """Note beside the layout what was made, so that a layout from the cache tells it too."""
+    described = {"digest": digest, "platforms": [asdict(image) for image in images]}
+    note = _note(folder, spec)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(described))
+
+
+def _recall(folder: Path, spec: ImageSpec, registry: Registry) -> PushedImage:
+    described = json.loads(_note(folder, spec).read_text())
+    platforms = tuple(
+        PlatformImage(**{**image, "layers": tuple(Layer(**layer) for layer in image["layers"])})
+        for image in described["platforms"]
+    )
+    return PushedImage(f"{registry.address}/{spec.name}", spec.tag, described["digest"], platforms)
+
+
+def _note(folder: Path, spec: ImageSpec) -> Path:
+    return folder / "made" / f"{spec.name}.json"
 
 
 def _layout_name(spec: ImageSpec) -> str:

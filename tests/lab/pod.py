@@ -44,7 +44,14 @@ class Pod:
             node.exec(["crictl", "pull", reference])
         pod_id = node.exec(["crictl", "runp", f"{folder}/pod.json"]).stdout.strip()
         created = node.exec(
-            ["crictl", "create", "--no-pull", pod_id, f"{folder}/container.json", f"{folder}/pod.json"]
+            [
+                "crictl",
+                "create",
+                "--no-pull",
+                pod_id,
+                f"{folder}/container.json",
+                f"{folder}/pod.json",
+            ]
         )
         running = cls(node, pod_id, created.stdout.strip())
         node.exec(["crictl", "start", running.container_id])

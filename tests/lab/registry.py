@@ -17,8 +17,10 @@ NAMESPACE = "registries"
 _FIRST_PORT = 5000
 
 # The combined log format: host, identity, user, [time], "request", status, bytes.
-_ENTRY = re.compile(r'(?P<client>\S+) \S+ \S+ \[[^]]*\] "(?P<method>\S+) (?P<path>\S+) [^"]*" '
-                    r"(?P<status>\d+) (?P<bytes>\d+)")
+_ENTRY = re.compile(
+    r'(?P<client>\S+) \S+ \S+ \[[^]]*\] "(?P<method>\S+) (?P<path>\S+) [^"]*" '
+    r"(?P<status>\d+) (?P<bytes>\d+)"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Registry:
         auth = ""
         if self.credentials:
             user, password = self.credentials.user, self.credentials.password
-            line = run(["htpasswd", "-niB", user], input=password).stdout
+            line = run(["htpasswd", "-niB", user], stdin=password).stdout
             (self.folder / "htpasswd").write_text(line)
             auth = f"auth: {{htpasswd: {{realm: lab, path: {self.folder}/htpasswd}}}}\n"
         (self.folder / "config.yml").write_text(

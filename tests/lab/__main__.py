@@ -1,0 +1,62 @@
+"""The lab by hand: python -m lab {setup,up,down,status}."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from . import build, lab
+from .commands import LabError
+from .machine import NodeSpec
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; return the exit code."""
+    chosen = _parser().parse_args(arguments)
+    # Whoever ends us wants the lab away, not half up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        match chosen.command:
+            case "setup":
+                build.ensure()
+            case "up":
+                specs = [NodeSpec(f"node{number}") for number in range(1, chosen.nodes + 1)]
+                _show(lab.Lab.up(specs, chosen.name))
+            case "down":
+                lab.take_down(chosen.name)
+            case "status":
+                for name in lab.names():
+                    _show(lab.Lab.attach(name))
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: stopped, nothing stays behind", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("setup", help="make what all labs need; instant when it is there")
+    up = commands.add_parser("up", help="start a lab")
+    up.add_argument("--nodes", type=int, default=3)
+    down = commands.add_parser("down", help="take a lab down, also an interrupted one")
+    for command in (up, down):
+        command.add_argument("--name", default="lab")
+    commands.add_parser("status", help="list the labs")
+    return parser
+
+
+def _show(up: lab.Lab) -> None:
+    print(f"lab {up.name}: registry {up.registry.address}")
+    for node in up.nodes:
+        print(f"  {node.name}  {node.address}")
+    print(f"  inventory: {up.inventory}")
+    print(f"  export CONTAINERS_REGISTRIES_CONF={up.registries_conf}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
