@@ -34,7 +34,6 @@ def main() -> int:
             lab.down()
     if keep:
         _say("The nodes stay up")
-        print(f"export CONTAINERS_REGISTRIES_CONF={lab.registries_conf}")
         print(f"{' '.join(_COMMAND)} {lab.inventory}")
         print(f"make lab-down NAME={lab.name}")
     return 0
@@ -71,10 +70,9 @@ def _demonstrate(lab: Lab) -> None:
 
 
 def _pin(lab: Lab) -> None:
-    environment = {**os.environ, "CONTAINERS_REGISTRIES_CONF": str(lab.registries_conf)}
     print(f"$ {' '.join(_COMMAND)} {lab.inventory}", flush=True)
     started = time.monotonic()
-    subprocess.run([*_COMMAND, str(lab.inventory)], cwd=_CHECKOUT, env=environment, check=True)
+    subprocess.run([*_COMMAND, str(lab.inventory)], cwd=_CHECKOUT, check=True)
     print(f"({time.monotonic() - started:.1f} s)")
 
 

@@ -81,7 +81,7 @@ class Fleet:
         """Take the lab, and where ansible-playbook runs unless that is the checkout."""
         self.lab = lab
         self.control = control or Control()
-        self.registries_conf = lab.registries_conf
+        self.home = Path.home()
         self.work = lab.state_dir / "fleet"
 
     def reset(self) -> None:
@@ -132,7 +132,7 @@ class Fleet:
         ]
         environment = {
             **self.control.environment(),
-            "CONTAINERS_REGISTRIES_CONF": str(self.registries_conf),
+            "HOME": str(self.home),
             "ANSIBLE_NOCOLOR": "1",
         }
         ended = subprocess.run(

@@ -258,9 +258,10 @@ def test_mirror_of_an_unreachable_source(fleet: Fleet, images: Images) -> None:
     node = fleet.node("node1")
     node.write("/etc/containers/registries.conf.d/10-mirror.conf", mirror)
     node.exec(["systemctl", "reload", "crio"])
-    ours = fleet.work / "registries.conf"
+    fleet.home = fleet.work / "home"
+    ours = fleet.home / ".config/containers/registries.conf.d/mirror.conf"
+    ours.parent.mkdir(parents=True)
     ours.write_text(mirror)
-    fleet.registries_conf = ours
     try:
         run = fleet.pin(
             "--limit", "node1", pin_images_sets=[{"name": "m", "pool": "edge", "images": [source]}]

@@ -55,7 +55,6 @@ def _show(up: lab.Lab) -> None:
     for node in up.nodes:
         print(f"  {node.name}  {node.address}")
     print(f"  inventory: {up.inventory}")
-    print(f"  export CONTAINERS_REGISTRIES_CONF={up.registries_conf}")
 
 
 if __name__ == "__main__":

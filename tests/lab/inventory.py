@@ -81,10 +81,5 @@ def inventory_text(hosts: dict[str, str], keys: Keys) -> str:
     return "\n".join(lines) + "\n"
 
 
-def registries_conf_text(registry_host: str) -> str:
-    """What makes skopeo speak plain HTTP to the lab's registries, whatever their port."""
-    return f'[[registry]]\nlocation = "{registry_host}"\ninsecure = true\n'
-
-
 def _public(key: Path) -> Path:
     return key.with_name(f"{key.name}.pub")

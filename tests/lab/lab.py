@@ -20,7 +20,7 @@ from types import TracebackType
 from . import build, cgroups, payload, places
 from .commands import LabError
 from .disks import detach_loops_below, mounted_below, unmount_below
-from .inventory import Keys, inventory_text, registries_conf_text
+from .inventory import Keys, inventory_text
 from .machine import Machine, NodeSpec, node_files
 from .network import FIRST_NODE, REGISTRY_HOST, Network, free_subnet, remove_links
 from .node import Node
@@ -29,6 +29,9 @@ from .processes import Process, of_namespace, wait_for
 from .registry import NAMESPACE, Registry
 
 _MAIN_REGISTRY = "main"
+
+# Makes skopeo on this machine speak plain HTTP to the lab's registries, whatever their port.
+_REGISTRIES_CONF = '[[registry]]\nlocation = "{}"\ninsecure = true\n'
 
 
 class Lab:
@@ -89,11 +92,6 @@ class Lab:
         """An Ansible inventory with the nodes in the group `edge`; `group_vars` may lie beside it."""
         return self.state_dir / "inventory" / "hosts.yml"
 
-    @property
-    def registries_conf(self) -> Path:
-        """For CONTAINERS_REGISTRIES_CONF on this side: the lab's registries speak plain HTTP."""
-        return self.state_dir / "registries.conf"
-
     def node(self, name: str) -> Node:
         """The node of that name."""
         for node in self.nodes:
@@ -132,7 +130,9 @@ class Lab:
         self.inventory.parent.mkdir()
         hosts = {machine.spec.name: machine.address for machine in self._machines}
         self.inventory.write_text(inventory_text(hosts, self._keys))
-        self.registries_conf.write_text(registries_conf_text(self.network.address(REGISTRY_HOST)))
+        registries_conf = _registries_conf(self.network.token)
+        registries_conf.parent.mkdir(parents=True, exist_ok=True)
+        registries_conf.write_text(_REGISTRIES_CONF.format(self.network.address(REGISTRY_HOST)))
         with ThreadPoolExecutor() as pool:
             tasks = [pool.submit(self._start_registry)]
             tasks += [pool.submit(self._start_node, machine) for machine in self._machines]
@@ -169,6 +169,7 @@ def take_down(name: str) -> None:
         wait_for(lambda: unmount_below(state), f"the mounts of the lab {name} to go", seconds=30)
         wait_for(lambda: detach_loops_below(state), f"its loop devices in {state}", seconds=30)
         remove_links(token)
+        _registries_conf(token).unlink(missing_ok=True)
         wait_for(lambda: cgroups.remove(f"ef-{token}-"), f"the cgroups of {name}", seconds=30)
         _remove(state)
 
@@ -207,6 +208,10 @@ def _remove(state: Path) -> None:
     with contextlib.suppress(OSError):
         # Other labs may be there.
         places.labs().rmdir()
+
+
+def _registries_conf(token: str) -> Path:
+    return Path(f"/etc/containers/registries.conf.d/edgefleet-lab-{token}.conf")
 
 
 def _check(nodes: Sequence[NodeSpec]) -> None:

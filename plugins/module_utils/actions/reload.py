@@ -12,7 +12,7 @@ from ..decisions.convergence import UNPINNED, image_deviations, stale_pins
 from ..decisions.versions import needs_restart
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
-from ..node.crio import Crio
+from ..node.crio import DROP_IN_DIRECTORY, NO_DIRECTORY, Crio
 from ..node.host import Host, require_root
 from ..node.store import read_image_store
 from .journal import Journal, PinRecord
@@ -140,6 +140,8 @@ def _not_taken(
     ]
     if files.overriding:
         needed = f"Its pins come from {files.overriding[-1]}, which is read later."
+    elif NO_DIRECTORY in log:
+        needed = f"CRI-O started without {DROP_IN_DIRECTORY} and must be restarted to read it."
     else:
         needed = f"CRI-O logged: {log}" if log else "CRI-O logged nothing about it."
     cause = f"after {wait_timeout:g} s: {'; '.join(parts)}"

@@ -34,6 +34,9 @@ _TIMEOUT = 60
 # For systemctl, which waits for CRI-O to end its containers' monitors, in seconds.
 _SERVICE_TIMEOUT = 180
 _LOG_LINES = 20
+# What CRI-O says at each reload when its drop-in directory was not there at its start: it then
+# never looks there again (pkg/config/reload.go, CRI-O 1.36).
+NO_DIRECTORY = "Skipping not-existing config path"
 
 
 @dataclass(frozen=True)
@@ -202,4 +205,4 @@ def scratch_for(path: str) -> str:
 
 
 def _is_trouble(line: str) -> bool:
-    return any(word in line for word in ("level=warn", "level=error", "level=fatal"))
+    return any(word in line for word in ("level=warn", "level=error", "level=fatal", NO_DIRECTORY))

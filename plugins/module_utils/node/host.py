@@ -88,7 +88,7 @@ class Host(Protocol):
         """Append ``text`` in one write and wait until it is on disk; makes missing folders."""
 
     def copy_tree(self, source: str, target: str) -> None:
-        """Copy a file or folder to ``target``, which is replaced; makes missing folders."""
+        """Copy a folder to ``target``, which is replaced; none at ``source`` is copied as empty."""
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
@@ -212,7 +212,7 @@ class LocalHost:
             if os.path.isdir(source):
                 shutil.copytree(source, target)
             else:
-                shutil.copyfile(source, target)
+                os.mkdir(target, 0o700)
         except (OSError, shutil.Error) as error:
             raise HostError(f"copying {source}", str(error)) from None
 

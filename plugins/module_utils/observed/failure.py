@@ -45,8 +45,9 @@ _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern
 #: Every class that :func:`classify_failure` may return.
 CAUSES = (*tuple(cause for cause, _pattern in _CAUSES), "unknown")
 
-# What crictl puts before the one message that tells the cause.
+# What crictl and skopeo put before the one message that tells the cause.
 _ENVELOPE_PATTERN = re.compile(r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+')
+_SKOPEO_PATTERN = re.compile(r'^"?Error parsing image name \\?"docker://[^"]*": ')
 _MESSAGE_MAX = 500
 
 
@@ -66,4 +67,5 @@ def readable_message(message: str) -> str:
     """Return the last line of a failed program's standard error without its log dressing."""
     lines = [line for line in message.splitlines() if line.strip()]
     last = _ENVELOPE_PATTERN.sub("", lines[-1]).strip() if lines else "it printed nothing"
+    last = _SKOPEO_PATTERN.sub("", last)
     return last.strip('"').replace('\\"', '"')[:_MESSAGE_MAX]
