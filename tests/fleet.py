@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ class Fleet:
 
     def reset(self) -> None:
         """Bring every node to where it never saw us: no images, no drop-in, no journal."""
-        self.work.mkdir(exist_ok=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir()
         for name in self.names:
             self.reset_node(name)
 

@@ -81,6 +81,10 @@ def node_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _summary(node: Mapping[str, Any]) -> str:
+    causes = {one["cause"] for one in node["images"] if one["outcome"] == "failed"}
+    if node["state"] == FAILED and causes:
+        failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
+        return f"{failed} of {node['wanted']} images failed ({', '.join(sorted(causes))})"
     if node["state"] in (FAILED, UNREACHABLE):
         return str(node["message"])
     if node["state"] == CONVERGED:
@@ -135,6 +139,20 @@ def _images(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
             "message": one["message"],
             "bytes": sizes.get(one["reference"], 0),
         }
-        for one in [*(pull.get("images") or []), *removal]
+        for one in [*_not_locked(variables), *(pull.get("images") or []), *removal]
         if one["outcome"] != "present"
+    ]
+
+
+def _not_locked(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the node lacks and no registry told anything of, when the run made its lock.
+
+    One that a registry does not have is left out: the node tries to pull it, and says the same.
+    """
+    missing = (variables.get("__pin_images_look") or {}).get("missing") or ()
+    lock = variables.get("__pin_images_made_lock") or {}
+    return [
+        {**one, "outcome": "failed", "message": f"locking on the control node: {one['message']}"}
+        for one in lock.get("unresolved") or ()
+        if one["reference"] in missing and one["cause"] != "not_found"
     ]

@@ -115,7 +115,8 @@ class _Pull:
             if completed.rc == 0:
                 self._unreachable.discard(registry)
                 return ImageOutcome(reference, PULLED, attempts=attempt)
-            cause = classify_failure(completed.stderr)
+            message = readable_message(completed.stderr)
+            cause = classify_failure(message)
             if cause == "no_space":
                 self._disk_full.set()
             # A registry that stayed silent through all tries for one image gets one for the next.
@@ -123,6 +124,5 @@ class _Pull:
             if is_final(cause) or known_down or attempt > self._policy.retries:
                 if cause == "unreachable":
                     self._unreachable.add(registry)
-                message = readable_message(completed.stderr)
                 return ImageOutcome(reference, FAILED, cause, message, attempts=attempt)
             self._host.sleep(delay_before(attempt, self._policy.retry_delay))

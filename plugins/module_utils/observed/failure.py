@@ -45,16 +45,22 @@ _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern
 #: Every class that :func:`classify_failure` may return.
 CAUSES = (*tuple(cause for cause, _pattern in _CAUSES), "unknown")
 
-# What crictl and skopeo put before the one message that tells the cause.
-_ENVELOPE_PATTERN = re.compile(r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+')
-_SKOPEO_PATTERN = re.compile(r'^"?Error parsing image name \\?"docker://[^"]*": ')
+# What crictl, CRI-O and skopeo put around the one message that tells the cause: logging, the
+# names of their own functions, the reference once more, and CRI-O's second try, as an artifact.
+_ENVELOPE_PATTERN = re.compile(
+    r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+'
+    r'|Error parsing image name \\?"docker://[^"]*": '
+    r"|pulling image: |rpc error: code = \w+ desc = |initializing source docker://\S+: "
+    r"|unable to pull image or OCI artifact: pull image err: |; artifact err: .*$"
+)
+# Go wraps errors from the outside in: the cause is at the end.
 _MESSAGE_MAX = 500
 
 
 def classify_failure(message: str) -> str:
     """Return the cause class of a failed pull.
 
-    :param message: what crictl or skopeo printed to standard error.
+    :param message: as :func:`readable_message` returns it.
     :returns: one of :data:`CAUSES`.
     """
     for cause, pattern in _COMPILED:
@@ -64,8 +70,8 @@ def classify_failure(message: str) -> str:
 
 
 def readable_message(message: str) -> str:
-    """Return the last line of a failed program's standard error without its log dressing."""
+    """Return the last line of a failed program's standard error, without what is put around it."""
     lines = [line for line in message.splitlines() if line.strip()]
     last = _ENVELOPE_PATTERN.sub("", lines[-1]).strip() if lines else "it printed nothing"
-    last = _SKOPEO_PATTERN.sub("", last)
-    return last.strip('"').replace('\\"', '"')[:_MESSAGE_MAX]
+    message = last.strip('"').replace('\\"', '"')
+    return message if len(message) <= _MESSAGE_MAX else f"...{message[-_MESSAGE_MAX:]}"
