@@ -26,7 +26,7 @@ setup: tools lab ## everything that the gates and the demo need; instant when it
 
 # Python environment, and the checkout under its name as a collection.
 tools:
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || apt-get -qq install --yes python3-venv >/dev/null
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { apt-get -qq update && apt-get -qq install --yes python3-venv; } >/dev/null
 	@$(PYTHON) -m tooling.venvs tools
 	@mkdir -p build/collections/ansible_collections/edgefleet
 	@ln -sfn ../../../.. build/collections/ansible_collections/edgefleet/crio

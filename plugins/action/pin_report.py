@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -31,11 +32,14 @@ class ActionModule(ActionBase):
         variables: dict[str, Any] = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
-            argument_spec={"path": {"type": "str"}}
+            argument_spec={
+                "path": {"type": "str"},
+                "steps": {"type": "list", "elements": "str", "required": True},
+                "failure": {"type": "str", "required": True},
+            }
         )
-        hostvars = variables["hostvars"]
         nodes = {
-            name: node_report(hostvars[name], self._task.check_mode)
+            name: self._report(variables["hostvars"][name], arguments)
             for name in variables["ansible_play_hosts_all"]
         }
         for line in node_lines(nodes):
@@ -47,6 +51,10 @@ class ActionModule(ActionBase):
                 result.update(failed=True, msg=str(error))
         result.update(changed=False, nodes=nodes)
         return result
+
+    def _report(self, host: Mapping[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+        steps = {name: host.get(name) or {} for name in arguments["steps"]}
+        return node_report(steps, host.get(arguments["failure"]) or {}, self._task.check_mode)
 
 
 def _write(path: str, nodes: dict[str, Any]) -> None:

@@ -12,13 +12,24 @@ module: pin_report
 short_description: Print one line for each node of a pin_images run, and keep the run as one document
 version_added: 0.1.0
 description:
-  - Runs on the control node, once for all nodes of the play, and reads what the role P(edgefleet.crio.pin_images#role) registered
-    for each.
+  - Runs on the control node, once for all nodes of the play, and reads what the steps of P(edgefleet.crio.pin_images#role)
+    registered for each.
   - Unreachable nodes have their line too.
 options:
   path:
     description: Path, relative to the current directory, of a JSON document to write. Without it none is written.
     type: str
+  steps:
+    description:
+      - Names of the variables in which the steps registered their results, in the order in which they are taken.
+      - The first one is a result of M(edgefleet.crio.pinned_image_set_info).
+    type: list
+    elements: str
+    required: true
+  failure:
+    description: Name of the variable with the result that ended the run for a node; not defined or empty where nothing did.
+    type: str
+    required: true
 attributes:
   check_mode:
     support: full
@@ -37,6 +48,8 @@ EXAMPLES = r"""
 - name: Report
   edgefleet.crio.pin_report:
     path: build/run.json
+    steps: [look, image_pull_result]
+    failure: failed_step
   run_once: true
 """
 

@@ -22,32 +22,23 @@ _OLD_PYTHON = (
 )
 
 
-# What the steps register; one of them may have found the node gone.
-_STEPS = (
-    "__pin_images_look",
-    "storage_preflight_result",
-    "pin_dropin_result",
-    "runtime_reload_result",
-    "image_pull_result",
-    "image_pull_removal_result",
-    "pin_verify_result",
-)
-
-
-def node_report(variables: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def node_report(
+    steps: Mapping[str, Mapping[str, Any]], failure: Mapping[str, Any], check_mode: bool
+) -> dict[str, Any]:
     """Return what became of one node.
 
-    :param variables: the node's variables, with the results that the role registered.
+    :param steps: the results of the steps, by the names under which they were registered, in the
+        order in which they are taken; the first one looked at the node. An earlier run in the
+        same process may have left results of steps that this one did not need.
+    :param failure: the result that ended the run for this node, or empty.
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``bytes`` (of pulled
         images, compressed) and ``images`` (those not simply present, each with ``reference``,
         ``outcome``, ``cause``, ``message``, ``bytes``).
     """
-    look = variables.get("__pin_images_look") or variables.get("pin_verify_result") or {}
-    failure = variables.get("__pin_images_failure") or {}
-    images = _images(variables)
-    gone = any((variables.get(step) or {}).get("unreachable") for step in _STEPS)
-    if gone:
+    look = next(iter(steps.values()), {})
+    images = _images(steps, look)
+    if any(result.get("unreachable") for result in steps.values()):
         state, message = UNREACHABLE, _one_line(failure or look)
     else:
         state, message = _state(check_mode, look, failure)
@@ -124,13 +115,17 @@ def _one_line(failure: Mapping[str, Any]) -> str:
     return message.replace("Task failed: ", "").replace("Action failed: ", "")
 
 
-def _images(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    storage = variables.get("storage_preflight_result") or {}
-    sizes = {one["reference"]: one["bytes"] for one in storage.get("downloads") or []}
-    pull = variables.get("image_pull_result") or {}
-    removal: Sequence[Mapping[str, Any]] = (variables.get("image_pull_removal_result") or {}).get(
-        "images"
-    ) or []
+def _images(
+    steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    downloads = steps.get("storage_preflight_result", {}).get("downloads") or ()
+    sizes = {one["reference"]: one["bytes"] for one in downloads}
+    told: list[Mapping[str, Any]] = []
+    if look.get("missing"):
+        told += _not_locked(steps.get("__pin_images_made_lock", {}), look["missing"])
+        told += steps.get("image_pull_result", {}).get("images") or ()
+    if look.get("removable"):
+        told += steps.get("image_pull_removal_result", {}).get("images") or ()
     return [
         {
             "reference": one["reference"],
@@ -139,18 +134,16 @@ def _images(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
             "message": one["message"],
             "bytes": sizes.get(one["reference"], 0),
         }
-        for one in [*_not_locked(variables), *(pull.get("images") or []), *removal]
+        for one in told
         if one["outcome"] != "present"
     ]
 
 
-def _not_locked(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _not_locked(lock: Mapping[str, Any], missing: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the node lacks and no registry told anything of, when the run made its lock.
 
     One that a registry does not have is left out: the node tries to pull it, and says the same.
     """
-    missing = (variables.get("__pin_images_look") or {}).get("missing") or ()
-    lock = variables.get("__pin_images_made_lock") or {}
     return [
         {**one, "outcome": "failed", "message": f"locking on the control node: {one['message']}"}
         for one in lock.get("unresolved") or ()

@@ -19,6 +19,22 @@ from .processes import Process, is_init, launch, of_namespace, wait_for
 
 STORE = "/var/lib/containers"
 _VAR_TMP = "/var/tmp"
+# A machine gets a copy of every mount and holds it for as long as it runs: it would keep the disks of
+# other machines, whose own end must free them. So it first drops what is not its own.
+_ONLY_OURS = """
+set -eu
+labs=$1
+folder=$2
+namespace=$3
+shift 3
+for point in $(cut -d" " -f5 /proc/self/mountinfo | sort -r); do
+    case "$point" in
+        "$folder"/*|"$namespace") ;;
+        "$labs"/*) umount -l "$point" ;;
+    esac
+done
+exec "$@"
+"""
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
 
 
@@ -108,8 +124,11 @@ class Machine:
     def boot(self) -> None:
         """Start the machine; whoever needs it ready must wait for that."""
         binds = [f"--bind={disk.folder}:{place}" for place, disk in self._bound.items()]
+        namespace = self.network.namespace(self.spec.name)
+        only_ours = [_ONLY_OURS, "only-ours", places.labs(), self.folder, namespace]
         launch(
             [
+                *("unshare", "--mount", "sh", "-c", *only_ours),
                 "systemd-nspawn",
                 "--quiet",
                 "--register=no",
@@ -117,7 +136,7 @@ class Machine:
                 f"--directory={self._tree}",
                 f"--machine={self._unique_name}",
                 f"--hostname={self.spec.name}",
-                f"--network-namespace-path={self.network.namespace(self.spec.name)}",
+                f"--network-namespace-path={namespace}",
                 "--capability=all",
                 # The clock is the machine's, not the node's.
                 "--drop-capability=CAP_SYS_TIME",
