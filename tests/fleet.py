@@ -9,8 +9,8 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,19 +78,17 @@ def has_file(node: Node, path: str) -> bool:
 class Fleet:
     """A lab's nodes, seen by the one who runs the playbooks."""
 
-    def __init__(self, lab: Lab, control: Control | None = None) -> None:
-        """Take the lab, and where ansible-playbook runs unless that is the checkout."""
+    def __init__(self, lab: Lab, work: Path, control: Control | None = None) -> None:
+        """Take the lab, a folder for sets and locks, and another control side than the checkout."""
         self.lab = lab
+        self.work = work
         self.control = control or Control()
         self.home = Path.home()
-        self.work = lab.state_dir / "fleet"
 
     def reset(self) -> None:
         """Bring every node to where it never saw us: no images, no drop-in, no journal."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir()
-        for name in self.names:
-            self.reset_node(name)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.reset_node, self.names))
 
     def reset_node(self, name: str) -> None:
         """Bring one node there."""
@@ -99,9 +97,9 @@ class Fleet:
             ["sh", "-c", f"rm -rf /var/lib/edgefleet-crio {DROP_IN} /etc/crio/crio.conf.d/60-*"]
         )
         node.exec(["systemctl", "restart", "crio"])
-        for image in node.images():
-            if not image["repoTags"] or "pause" not in image["repoTags"][0]:
-                node.exec(["crictl", "rmi", image["id"]])
+        ours = [image["id"] for image in node.images() if not image["repoTags"]]
+        if ours:
+            node.exec(["crictl", "rmi", *ours])
 
     @property
     def names(self) -> list[str]:
@@ -117,6 +115,15 @@ class Fleet:
         path = self.work / f"{name}.yml"
         path.write_text(payload.pinned_image_set(name, pool, images))
         return path
+
+    def layers_fetched(self, since: int) -> set[str]:
+        """Return the digests of the blobs that nodes asked the registry for since a mark."""
+        addresses = {node.address for node in self.lab.nodes}
+        return {
+            one.path.rsplit("/", 1)[-1]
+            for one in self.lab.registry.requests(since=since)
+            if "/blobs/" in one.path and one.client in addresses
+        }
 
     def play(self, playbook: str, *arguments: str, **variables: object) -> Run:
         """Run a playbook of the checkout; variables go through ``-e`` as JSON."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fleet import Fleet
@@ -26,9 +27,9 @@ def images(lab: Lab) -> list[payload.PushedImage]:
 
 
 @pytest.fixture
-def fleet(lab: Lab, images: list[payload.PushedImage]) -> Fleet:
+def fleet(lab: Lab, images: list[payload.PushedImage], tmp_path: Path) -> Fleet:
     """Bring the nodes to where they had never seen us, and the playbooks to run against them."""
     del images
-    fleet = Fleet(lab)
+    fleet = Fleet(lab, tmp_path)
     fleet.reset()
     return fleet

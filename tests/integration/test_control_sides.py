@@ -38,7 +38,9 @@ def test_ansible_core(
         [bin_dir / "ansible-playbook", "--version"], capture_output=True, text=True, check=True
     )
     assert version in said.stdout
-    pin_twice(Fleet(fleet.lab, Control(program=str(bin_dir / "ansible-playbook"))), images)
+    pin_twice(
+        Fleet(fleet.lab, fleet.work, Control(program=str(bin_dir / "ansible-playbook"))), images
+    )
 
 
 def test_installed_from_the_tarball(
@@ -55,7 +57,7 @@ def test_installed_from_the_tarball(
     )
     assert CHECKOUT not in installed.parents
     control = Control(folder=installed, playbook="edgefleet.crio.{}", collections=installed)
-    fleet = Fleet(fleet.lab, control)
+    fleet = Fleet(fleet.lab, fleet.work, control)
     sets = [str(fleet.set_file("few", images[:2]))]
     run = fleet.play("pin_images", pin_images_sets=sets)
     assert run.rc == 0

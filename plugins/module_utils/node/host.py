@@ -241,7 +241,6 @@ class LocalHost:
             path=path,
             device=device,
             total_bytes=room.f_blocks * room.f_frsize,
-            free_bytes=room.f_bfree * room.f_frsize,
             available_bytes=room.f_bavail * room.f_frsize,
             inodes_total=room.f_files,
             inodes_free=room.f_ffree,

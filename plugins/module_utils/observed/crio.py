@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .store import UnreadableAnswer
 
-_VERSION_PATTERN = re.compile(r"^Version:\s*v?(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
+_VERSION_PATTERN = re.compile(r"\bversion\s+v?(\d+)\.(\d+)\.(\d+)")
 _SECTION_PATTERN = re.compile(r"\s*\[([A-Za-z0-9_.\"-]+)\]\s*")
 _SETTING_PATTERN = re.compile(r"\s*([A-Za-z0-9_]+) = (.*\S)\s*")
 # How 'crio config' prints the list: one quoted entry a line (pkg/config/template.go of CRI-O).
@@ -51,11 +51,11 @@ class RunningConfig:
 
 
 def parse_crio_version(text: str) -> CrioVersion:
-    """Parse ``crio --version`` (``crio version 1.36.3`` and a table) or ``crio version``.
+    """Parse ``crio --version``: ``crio version 1.36.3`` and a table below.
 
     :raises UnreadableAnswer: when no version stands there.
     """
-    match = _VERSION_PATTERN.search(text) or re.search(r"version\s+v?(\d+)\.(\d+)\.(\d+)", text)
+    match = _VERSION_PATTERN.search(text)
     if not match:
         raise UnreadableAnswer("reading the version of CRI-O", f"{text[:200]!r} has none")
     major, minor, patch = (int(part) for part in match.groups())

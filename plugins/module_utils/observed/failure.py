@@ -51,7 +51,7 @@ _ENVELOPE_PATTERN = re.compile(
     r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+'
     r'|Error parsing image name \\?"docker://[^"]*": '
     r"|pulling image: |rpc error: code = \w+ desc = |initializing source docker://\S+: "
-    r"|unable to pull image or OCI artifact: pull image err: |; artifact err: .*$"
+    r"|unable to pull image(?: or OCI artifact: pull image err)?: |; artifact err: .*$"
 )
 # Go wraps errors from the outside in: the cause is at the end.
 _MESSAGE_MAX = 500

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 class Filesystem:
     """The filesystem that ``path`` lies on; sizes in bytes.
 
-    ``free_bytes`` is what root may use, ``available_bytes`` what others may: the kubelet and its
-    thresholds count the latter. ``inodes_total`` is 0 where the filesystem has no fixed number.
+    ``available_bytes`` is what others than root may use, as the kubelet counts it.
+    ``inodes_total`` is 0 where the filesystem has no fixed number.
     """
 
     path: str
     device: int
     total_bytes: int
-    free_bytes: int
     available_bytes: int
     inodes_total: int
     inodes_free: int

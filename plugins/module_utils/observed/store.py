@@ -27,7 +27,6 @@ class DaemonImage:
     identifier: str
     names: frozenset[str]
     pinned: bool
-    size: int
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,10 @@ def parse_crictl_images(text: str) -> tuple[DaemonImage, ...]:
                 identifier=str(image["id"]),
                 names=frozenset(image["repoTags"] or []) | frozenset(image["repoDigests"] or []),
                 pinned=bool(image.get("pinned", False)),
-                size=int(image.get("size") or 0),
             )
             for image in document["images"]
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError) as error:
         raise UnreadableAnswer(
             "reading the answer of 'crictl images'", f"it lacks {error}"
         ) from None

@@ -1,0 +1,134 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a node deviates, and which pins are stale."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.convergence import (
+    file_deviations,
+    image_deviations,
+    override_deviations,
+    pin_matches,
+    stale_pins,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.removal import plan_removal
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    render_drop_in,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
+    DaemonImage,
+    ImageStore,
+    StoredNames,
+)
+
+PATH = "/etc/crio/crio.conf.d/50-pinned-images"
+
+
+def store(*images: tuple[str, str, bool]) -> ImageStore:
+    """Return a store of images: identifier, names as letters, pinned."""
+    return ImageStore(
+        tuple(DaemonImage(one, frozenset(f"computed-{one}"), pinned) for one, _n, pinned in images),
+        StoredNames({one: frozenset(names) for one, names, _pinned in images}),
+    )
+
+
+def test_images() -> None:
+    """Not there, or there and not pinned, by the exact name; the rest is as wanted."""
+    found = image_deviations("dabc", store(("1", "a", True), ("2", "bx", False), ("3", "y", True)))
+    assert [(one.kind, one.subject) for one in found] == [
+        ("unpinned", "b"),
+        ("missing", "c"),
+        ("missing", "d"),
+    ]
+    assert image_deviations("a", store(("1", "a", True))) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "kind", "detail"),
+    [
+        ("ab", render_drop_in("ab"), "", ""),
+        ("", None, "", ""),
+        ("ab", None, "file_differs", "the drop-in is not there"),
+        ("ab", render_drop_in("abcd"), "staged", "it still pins 2 that no set wants"),
+        ("", render_drop_in("ab"), "staged", "it still pins 2 that no set wants"),
+        ("ab", render_drop_in("a"), "file_differs", "the drop-in has other content"),
+        ("ab", render_drop_in("ac"), "file_differs", "the drop-in has other content"),
+        ("ab", "# mine\n", "file_differs", "the drop-in has other content"),
+        ("", "", "file_differs", "the drop-in has other content"),
+        ("", render_drop_in(""), "file_differs", "the drop-in has other content"),
+    ],
+)
+def test_the_file(wanted: str, text: str | None, kind: str, detail: str) -> None:
+    """Committed, staged, or something else."""
+    found = [(one.kind, one.subject, one.detail) for one in file_deviations(wanted, PATH, text)]
+    assert found == ([(kind, PATH, detail)] if kind else [])
+
+
+def test_overrides() -> None:
+    """Each file that is read later is a deviation of its own."""
+    found = override_deviations(["/c/60-x", "/c/70-y"])
+    assert [(one.kind, one.subject) for one in found] == [
+        ("overridden", "/c/60-x"),
+        ("overridden", "/c/70-y"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted", "ours", "foreign", "stale"),
+    [
+        ([("1", "a", True)], "", "a", [], "a"),
+        ([("1", "a", False)], "", "a", [], ""),
+        ([], "", "a", [], ""),
+        ([("1", "a", True)], "a", "a", [], ""),
+        # Never pinned by us: somebody else's business.
+        ([("1", "b", True)], "", "a", [], ""),
+        # Another wanted name, a foreign pin or the pause image holds the same image.
+        ([("1", "ab", True)], "b", "a", [], ""),
+        ([("1", "ab", True)], "", "a", ["b"], ""),
+        ([("1", "a", True)], "", "a", ["*a*"], ""),
+        ([("1", "a", True), ("2", "b", True)], "", "ba", ["c"], "ab"),
+    ],
+)
+def test_stale_pins(
+    images: list[tuple[str, str, bool]], wanted: str, ours: str, foreign: list[str], stale: str
+) -> None:
+    """What we pinned, nobody wants and nothing else holds must not be reported pinned."""
+    assert stale_pins(wanted, ours, store(*images), foreign) == tuple(stale)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("quay.io/a:1", "quay.io/a:1", True),
+        ("quay.io/a:1", "quay.io/a:11", False),
+        ("QUAY.io/a", "quay.io/A", True),
+        ("quay.io/*", "quay.io/a", True),
+        # As CRI-O compiles it, a prefix is not anchored.
+        ("io/*", "quay.io/a", True),
+        ("*pause*", "quay.io/pause:1", True),
+        ("*pause*", "quay.io/a", False),
+        ("quay.io/b*", "quay.io/a", False),
+        ("a.b", "axb", False),
+    ],
+)
+def test_patterns_of_crio(pattern: str, name: str, matches: bool) -> None:
+    """Exact, prefix and keyword, never minding case."""
+    assert pin_matches(pattern, name) == matches
+
+
+def test_removal() -> None:
+    """Only what we pinned and nobody wants; never what is pinned, in use or somebody else's."""
+    images = store(
+        ("1", "a", False), ("2", "b", True), ("3", "c", False), ("4", "d", False),
+        ("5", "x", False), ("6", "f", False),
+    )  # fmt: skip
+    plan = plan_removal("d", "abcdefg", images, frozenset({"3", "f"}))
+    assert plan.remove == ("a",)
+    assert plan.left == (
+        ("b", "CRI-O reports it pinned"),
+        ("c", "a container uses it"),
+        ("f", "a container uses it"),
+    )
+    assert plan.gone == ("e", "g")

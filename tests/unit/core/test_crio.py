@@ -1,0 +1,102 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What CRI-O 1.36.3 prints of itself, shortened."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
+    CrioVersion,
+    parse_configured_pins,
+    parse_crio_version,
+    parse_running_config,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import UnreadableAnswer
+
+STATUS_CONFIG = """\
+[crio]
+  root = "/var/lib/containers/storage"
+  runroot = "/run/containers/storage"
+  imagestore = ""
+  storage_driver = "overlay"
+  [crio.api]
+    listen = "/var/run/crio/crio.sock"
+    root = "/not/this"
+  [crio.runtime]
+    [crio.runtime.runtimes.crun]
+      runtime_path = "/usr/bin/crun"
+  [crio.image]
+    pause_image = "registry.k8s.io/pause:3.10.1"
+    pinned_images = ["example.com/a@sha256:1", "example.com/b\\"c"]
+    big_files_temporary_dir = ""
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("crio version 1.36.3\n   GitCommit:      unknown\n", (1, 36, 3)),
+        ("crio version v1.28.11\nVersion:        1.28.11\n", (1, 28, 11)),
+        ("crio version 1.33.4-3.rhaos4.20.gitabc.el9\n", (1, 33, 4)),
+    ],
+)
+def test_version(text: str, version: tuple[int, int, int]) -> None:
+    """The first line has it, with or without what distributions add."""
+    assert parse_crio_version(text) == CrioVersion(*version)
+
+
+def test_no_version() -> None:
+    """An answer without one is not guessed at."""
+    with pytest.raises(UnreadableAnswer, match="reading the version of CRI-O: 'x' has none"):
+        parse_crio_version("x")
+
+
+def test_running_config() -> None:
+    """The settings that matter, by their section."""
+    config = parse_running_config(STATUS_CONFIG)
+    assert config.graph_root == config.image_root == "/var/lib/containers/storage"
+    assert config.pause_image == "registry.k8s.io/pause:3.10.1"
+    assert config.big_files_temporary_dir == ""
+    assert config.pinned_images == ("example.com/a@sha256:1", 'example.com/b"c')
+
+
+def test_an_image_store_of_its_own() -> None:
+    """Images may lie elsewhere than containers; before 1.29 the setting did not exist."""
+    elsewhere = parse_running_config(STATUS_CONFIG.replace('store = ""', 'store = "/images"'))
+    assert elsewhere.image_root == "/images"
+    before = parse_running_config(STATUS_CONFIG.replace('  imagestore = ""\n', ""))
+    assert before.image_root == "/var/lib/containers/storage"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        STATUS_CONFIG.replace('  root = "/var', "  rot = /var"),
+        STATUS_CONFIG.replace('"registry', "registry"),
+    ],
+)
+def test_no_config(text: str) -> None:
+    """What lacks a setting, or holds another form, is refused."""
+    with pytest.raises(UnreadableAnswer, match="reading the configuration of the running CRI-O"):
+        parse_running_config(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "pins"),
+    [
+        ('# pause_command = "/pause"\n\n# pinned_images = [\n# ]\n', ()),
+        ('x = 1\npinned_images = [\n\t"a@sha256:1",\n\t"b",\n]\n\ny = [\n]\n', ("a@sha256:1", "b")),
+        ("pinned_images = [\n]\n", ()),
+    ],
+)
+def test_configured_pins(text: str, pins: tuple[str, ...]) -> None:
+    """As `crio config` prints the list; a default is commented out."""
+    assert parse_configured_pins(text) == pins
+
+
+def test_pins_of_another_form() -> None:
+    """A list in a form that CRI-O does not print is not guessed at."""
+    with pytest.raises(UnreadableAnswer, match="reading the output of 'crio config'"):
+        parse_configured_pins("pinned_images = [\n\t'a',\n]\n")

@@ -1,0 +1,48 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drop-in's bytes."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    parse_drop_in,
+    render_drop_in,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+TWO = '[crio]\n  [crio.image]\n    pinned_images = ["a@sha256:1", "b@sha256:2"]\n'
+
+
+def test_bytes() -> None:
+    """As OpenShift's Machine Config Operator writes them: sorted, each once, newline at the end."""
+    assert render_drop_in(["b@sha256:2", "a@sha256:1", "b@sha256:2"]) == TWO
+    assert parse_drop_in(TWO) == ("a@sha256:1", "b@sha256:2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# mine\n" + TWO,
+        TWO + "\n",
+        TWO.replace('["a@sha256:1", "b@sha256:2"]', '["b@sha256:2", "a@sha256:1"]'),
+        TWO.replace('["a@sha256:1", "b@sha256:2"]', "[1]"),
+        TWO.replace('["a@sha256:1", "b@sha256:2"]', '"a"'),
+        TWO[:-10],
+    ],
+)
+def test_other_content_is_not_ours(text: str) -> None:
+    """Whatever we would not have written so is nobody's list to go on from."""
+    assert parse_drop_in(text) is None
+
+
+@given(st.sets(st.text(min_size=1)))
+def test_round_trip(references: set[str]) -> None:
+    """What is written is read again, whatever the strings hold; it stays three lines of ASCII."""
+    text = render_drop_in(references)
+    assert parse_drop_in(text) == tuple(sorted(references))
+    assert text.isascii()
+    assert text.count("\n") == 3

@@ -1,0 +1,216 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock: same input same bytes, and nothing in it may contradict the rest."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import (
+    InvalidLock,
+    Lock,
+    LockedPlatform,
+    build_lock,
+    layers_on_platform,
+    lock_document,
+    parse_lock,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
+    PinnedImageSet,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
+    load_documents,
+    render_document,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from hypothesis import given
+from hypothesis import strategies as st
+
+ONE, TWO, THREE, INDEX = (f"sha256:{character * 64}" for character in "123f")
+APP, AGENT = f"example.com/app@{INDEX}", f"example.com/agent@{TWO}"
+AMD, ARM = "linux/amd64", "linux/arm64"
+
+
+def a_lock() -> Lock:
+    """Return a lock of two images that share a layer, for two platforms."""
+    sets = [
+        PinnedImageSet("edge", "edge", (AGENT, APP), (), "edge.yml"),
+        PinnedImageSet("all", None, (APP,), (), "all.yml"),
+    ]
+    resolved = {
+        APP: {AMD: LockedPlatform(ONE, (TWO, ONE)), ARM: LockedPlatform(TWO, (THREE,))},
+        AGENT: {AMD: LockedPlatform(TWO, (TWO,)), ARM: LockedPlatform(TWO, (TWO,))},
+    }
+    return build_lock(sets, [ARM, AMD], resolved, {THREE: 30, ONE: 10, TWO: 20})
+
+
+TEXT = f"""\
+---
+# Review me.
+version: 1
+platforms:
+- linux/amd64
+- linux/arm64
+sets:
+- name: all
+  pool: null
+- name: edge
+  pool: edge
+images:
+- reference: {AGENT}
+  sets:
+  - edge
+  platforms:
+    linux/amd64:
+      manifest: {TWO}
+      layers:
+      - {TWO}
+    linux/arm64:
+      manifest: {TWO}
+      layers:
+      - {TWO}
+- reference: {APP}
+  sets:
+  - all
+  - edge
+  platforms:
+    linux/amd64:
+      manifest: {ONE}
+      layers:
+      - {TWO}
+      - {ONE}
+    linux/arm64:
+      manifest: {TWO}
+      layers:
+      - {THREE}
+layers:
+  {ONE}: 10
+  {TWO}: 20
+  {THREE}: 30
+"""
+
+
+def test_the_file() -> None:
+    """One thing a line, sorted, layers once with their sizes, and who asks for each image."""
+    assert render_document(lock_document(a_lock()), "Review me.") == TEXT
+
+
+def test_read_again() -> None:
+    """What was written is the same lock, and gives the sets again from which it was made."""
+    lock = parse_lock(load_documents(TEXT, "site.lock.yml"), "site.lock.yml")
+    assert lock == a_lock()
+    everyone, edge = lock.pinned_image_sets("site.lock.yml")
+    assert (everyone.name, everyone.pool, everyone.references) == ("all", None, (APP,))
+    assert (edge.name, edge.pool, edge.references) == ("edge", "edge", (AGENT, APP))
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_input_does_not_matter(order: random.Random) -> None:
+    """The same sets, answers and sizes give the same bytes, in whatever order they came."""
+    lock = a_lock()
+    sets = lock.pinned_image_sets("x")
+    order.shuffle(sets)
+    images = list(lock.images)
+    order.shuffle(images)
+    sizes = list(lock.layers.items())
+    order.shuffle(sizes)
+    platforms = list(lock.platforms)
+    order.shuffle(platforms)
+    resolved = {image.reference: image.platforms for image in images}
+    again = build_lock(sets, platforms, resolved, dict(sizes))
+    assert render_document(lock_document(again), "Review me.") == TEXT
+
+
+def test_what_was_not_resolved_is_left_out() -> None:
+    """A lock made for a run, of which one image is missing, has the others."""
+    sets = [PinnedImageSet("edge", "edge", (AGENT, APP), (), "edge.yml")]
+    lock = build_lock(sets, [AMD], {AGENT: {AMD: LockedPlatform(TWO, (TWO,))}}, {TWO: 20})
+    assert [image.reference for image in lock.images] == [AGENT]
+
+
+def test_layers_on_a_platform() -> None:
+    """A node gets the layers of its own platform, with sizes; what the lock lacks is left out."""
+    assert layers_on_platform(a_lock(), [APP, "example.com/x@d"], AMD, "l") == [
+        {"reference": APP, "layers": [{"digest": TWO, "size": 20}, {"digest": ONE, "size": 10}]}
+    ]
+    with pytest.raises(InvalidLock, match=r"is not locked for linux/s390x\. Add the platform"):
+        layers_on_platform(a_lock(), [APP], "linux/s390x", "l")
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return a lock's document with top-level keys exchanged."""
+    return {**copy.deepcopy(lock_document(a_lock())), **changes}
+
+
+def image(**changes: Any) -> dict[str, Any]:
+    """Return the first image of the lock with keys exchanged."""
+    return {**document()["images"][0], **changes}
+
+
+def platform(**changes: Any) -> dict[str, Any]:
+    """Return an image whose linux/amd64 has keys exchanged."""
+    first = {"manifest": TWO, "layers": [TWO], **changes}
+    return image(platforms={AMD: first, ARM: {"manifest": TWO, "layers": [TWO]}})
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("text", "it is no lock"),
+        (document(version=2), "it has version 2, this collection knows 1. A newer edgefleet.crio"),
+        (document(version="1"), "its version is '1'"),
+        (document(version=True), "its version is True"),
+        (document(version=0), "its version is 0"),
+        (document(extra=1), "it has the keys version, platforms, sets, images, layers, extra"),
+        (document(platforms=[]), "platforms is no list"),
+        (document(platforms="linux/amd64"), "platforms is no list"),
+        (document(platforms=["amd64"]), "it is no platform"),
+        (document(sets=[]), "sets is no list"),
+        (document(sets={"a": 1}), "sets is no list"),
+        (document(sets=["all"]), "'all' is no set"),
+        (document(sets=[{"name": 1, "pool": None}]), "is no set"),
+        (document(sets=[{"name": "a", "pool": 1}]), "is no set"),
+        (document(sets=[{"name": "a", "pool": "x"}] * 2), "set 'a' stands there twice"),
+        (document(images={}), "images is no list"),
+        (document(images=["x"]), "an image is 'x'. It has reference, sets and platforms."),
+        (document(images=[image(reference="x:v1")]), "it has no digest"),
+        (document(images=[image(sets=[])]), "is asked for by no set"),
+        (document(images=[image(sets=[1])]), "is asked for by no set"),
+        (document(images=[image(sets="edge")]), "is asked for by no set"),
+        (document(images=[image(), image()]), f"{AGENT} stands there twice"),
+        (document(images=[image(platforms=[])]), "has no platforms"),
+        (document(images=[image(platforms={AMD: {}})]), "lacks manifest or layers"),
+        (document(images=[platform(layers="x")]), f"the layers of {AGENT} are no list"),
+        (document(images=[platform(manifest="x")]), "unknown digest algorithm 'x'"),
+        (document(images=[platform(layers=[ONE[:-1]])]), "has 63 characters"),
+        (document(layers=[]), "layers is no mapping"),
+        (document(layers={"x": 1}), "layer 'x': unknown digest algorithm"),
+        (document(layers={ONE: -1}), "has the size -1. Sizes are whole bytes."),
+        (document(layers={ONE: True}), "has the size True"),
+        (document(layers={ONE: "10"}), "has the size '10'"),
+        (
+            document(sets=[{"name": "all", "pool": None}]),
+            "edge is asked for an image and not among",
+        ),
+        (document(platforms=[AMD]), "where the lock says linux/amd64. Lock again."),
+        (document(layers={ONE: 1, TWO: 2}), f"{THREE} is used by an image and has no size"),
+        (document(layers={ONE: 1, TWO: 2, THREE: 3, INDEX: 4}), f"{INDEX} has a size and no image"),
+    ],
+)
+def test_refused(written: Any, said: str) -> None:
+    """A lock that is none, is newer or denies itself is refused; file and place are named."""
+    with pytest.raises(EdgefleetError) as caught:
+        parse_lock([written], "site.lock.yml")
+    assert said in str(caught.value)
+    assert "site.lock.yml" in str(caught.value)
+
+
+@pytest.mark.parametrize("documents", [[], [document(), document()]])
+def test_one_document(documents: list[Any]) -> None:
+    """A lock is one document."""
+    with pytest.raises(InvalidLock, match=r"One document, written by lock_images\.yml, is needed"):
+        parse_lock(documents, "l")

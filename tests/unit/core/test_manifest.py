@@ -1,0 +1,76 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Manifests and indexes as registries serve them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import (
+    Index,
+    InvalidManifest,
+    Manifest,
+    parse_manifest,
+)
+
+OCI = "application/vnd.oci.image"
+DOCKER = "application/vnd.docker.distribution.manifest"
+AMD = {"os": "linux", "architecture": "amd64"}
+
+
+def served(document: Any) -> tuple[str, str]:
+    """Return a document as served, and its digest."""
+    text = json.dumps(document)
+    return text, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def test_manifest() -> None:
+    """Layers with their sizes, in their order."""
+    layers = [{"digest": "d2", "size": 20}, {"digest": "d1", "size": 10}]
+    text, digest = served({"schemaVersion": 2, "layers": layers})
+    assert parse_manifest(text, digest, "r") == Manifest((("d2", 20), ("d1", 10)))
+
+
+@pytest.mark.parametrize("media_type", [f"{OCI}.index.v1+json", f"{DOCKER}.list.v2+json", None])
+def test_index(media_type: str | None) -> None:
+    """OCI's and Docker's, and one that does not say what it is."""
+    listed = [{"digest": "d1", "platform": AMD}, {"digest": "d2"}]
+    text, digest = served({"mediaType": media_type, "manifests": listed})
+    assert parse_manifest(text, digest, "r") == Index(((AMD, "d1"), ({}, "d2")))
+
+
+def test_sha512() -> None:
+    """Other digests are checked with their own algorithm."""
+    digest = f"sha512:{hashlib.sha512(b'{}').hexdigest()}"
+    with pytest.raises(InvalidManifest, match="KeyError"):
+        parse_manifest("{}", digest, "r")
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"schemaVersion": 1}, "it has the outdated schema 1. Push it again."),
+        ({}, "it is no image manifest, KeyError('layers')"),
+        ([], "it is no image manifest"),
+        ({"layers": [{"digest": "d"}]}, "it is no image manifest"),
+        ({"layers": [{"digest": "d", "size": "x"}]}, "it is no image manifest"),
+        ({"manifests": [{}]}, "it is no image manifest"),
+    ],
+)
+def test_refused(document: Any, said: str) -> None:
+    """What is no image is refused by its reference."""
+    with pytest.raises(InvalidManifest) as caught:
+        parse_manifest(*served(document), "example.com/a@d")
+    assert str(caught.value).startswith("reading the manifest of example.com/a@d: ")
+    assert said in str(caught.value)
+
+
+def test_other_bytes() -> None:
+    """What has another digest than asked for is not looked at."""
+    text, digest = served({"layers": []})
+    with pytest.raises(InvalidManifest, match="what the registry served does not match"):
+        parse_manifest(text + " ", digest, "r")

@@ -1,0 +1,137 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PinnedImageSet documents as OpenShift takes them, and plain sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
+    PinnedImageSet,
+    check_names,
+    parse_pinned_image_sets,
+    references_for_pool,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+
+DIGEST = "sha256:" + "a" * 64
+APP, AGENT = f"example.com/app@{DIGEST}", f"example.com/agent@{DIGEST}"
+ROLE = "machineconfiguration.openshift.io/role"
+
+
+def openshift(**changes: Any) -> dict[str, Any]:
+    """Return a document as OpenShift takes it, with top-level keys exchanged."""
+    return {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "PinnedImageSet",
+        "metadata": {"name": "base", "labels": {ROLE: "edge"}},
+        "spec": {"pinnedImages": [{"name": APP}, {"name": AGENT}]},
+        **changes,
+    }
+
+
+def test_openshift_document() -> None:
+    """Name, pool by label, references sorted."""
+    (one,) = parse_pinned_image_sets(openshift(), "base.yml")
+    assert one == PinnedImageSet("base", "edge", (AGENT, APP), (), "base.yml")
+
+
+@pytest.mark.parametrize("labels", [{}, None, {"other": "x"}])
+def test_without_the_label_it_is_for_every_pool(labels: Any) -> None:
+    """No label means every pool."""
+    metadata = {"name": "base", "labels": labels}
+    (one,) = parse_pinned_image_sets(openshift(metadata=metadata), "base.yml")
+    assert one.pool is None
+    assert one.is_for("edge")
+    assert one.is_for("control")
+
+
+def test_v1alpha1_is_taken() -> None:
+    """OpenShift 4.16 and 4.17 have the kind as v1alpha1."""
+    version = "machineconfiguration.openshift.io/v1alpha1"
+    assert parse_pinned_image_sets(openshift(apiVersion=version), "base.yml")
+
+
+def test_list_and_plain_sets() -> None:
+    """What `oc get -o yaml` prints, and the short form of inventories."""
+    plain = {
+        "name": "plain",
+        "pool": "control",
+        "images": [APP, APP, f"example.com/app:v1@{DIGEST}"],
+    }
+    document = {"apiVersion": "v1", "kind": "List", "items": [openshift(), plain]}
+    first, second = parse_pinned_image_sets(document, "all.yml")
+    assert first.name == "base"
+    assert second == PinnedImageSet("plain", "control", (APP,), (APP,), "all.yml")
+    assert second.is_for("control")
+    assert not second.is_for("edge")
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("text", "it holds a str where a set should be"),
+        (None, "it holds a nothing"),
+        ([], "it holds a list"),
+        ({"kind": "ConfigMap", "apiVersion": "v1"}, "kind 'ConfigMap', apiVersion 'v1'"),
+        (openshift(apiVersion="v1"), "apiVersion 'v1'"),
+        (openshift(metadata=None), "metadata is nothing. metadata must be a mapping."),
+        (openshift(metadata={}), "metadata.name is None"),
+        (openshift(metadata={"name": "a", "labels": "x"}), "metadata.labels is str"),
+        (openshift(metadata={"name": "a\nb"}), "must be a name of one line"),
+        (openshift(metadata={"name": "a", "labels": {ROLE: 7}}), "pool is 7"),
+        (openshift(spec=None), "spec is nothing"),
+        (openshift(spec={}), "spec.pinnedImages is empty. A set needs at least one image."),
+        (openshift(spec={"pinnedImages": []}), "spec.pinnedImages is empty"),
+        (openshift(spec={"pinnedImages": {"a": 1}}), "spec.pinnedImages is mapping"),
+        (openshift(spec={"pinnedImages": [APP]}), "an entry of spec.pinnedImages is"),
+        (
+            openshift(spec={"pinnedImages": [{"name": "x:v1"}]}),
+            "set 'base' (f.yml): it has no digest",
+        ),
+        ({"name": "a", "images": [APP], "labels": {}}, "unknown key 'labels'"),
+        ({"images": [APP]}, "name is None"),
+        ({"name": " a", "images": [APP]}, "name is ' a'"),
+        ({"name": "a", "images": "text"}, "images is str"),
+        ({"name": "a", "images": [APP], "pool": ""}, "pool is ''"),
+    ],
+)
+def test_refused(document: Any, said: str) -> None:
+    """What is wrong is said with the file, and the set where it has a name."""
+    with pytest.raises(EdgefleetError) as caught:
+        parse_pinned_image_sets(document, "f.yml")
+    assert said in str(caught.value)
+    assert "f.yml" in str(caught.value)
+
+
+def sets(*pools: str | None) -> list[PinnedImageSet]:
+    """Return one set for each pool."""
+    names = enumerate(pools)
+    return [PinnedImageSet(f"s{n}", pool, (f"r{n}",), (), f"{n}.yml") for n, pool in names]
+
+
+def test_pool_takes_the_union() -> None:
+    """A node takes what names its pool and what names none, each reference once."""
+    known = [*sets("edge", None, "control"), PinnedImageSet("x", "edge", ("r1", "r9"), (), "x.yml")]
+    assert references_for_pool(known, "edge") == ("r0", "r1", "r9")
+    assert references_for_pool(known, "other") == ("r1",)
+
+
+def test_a_pool_that_no_set_names() -> None:
+    """The error lists the pools there are."""
+    with pytest.raises(EdgefleetError, match="pools: control, edge") as caught:
+        references_for_pool(sets("edge", "control"), "egde")
+    assert "'egde'" in str(caught.value)
+    with pytest.raises(EdgefleetError, match="There are no sets"):
+        references_for_pool([], "edge")
+
+
+def test_two_sets_of_one_name() -> None:
+    """They are refused, both places named."""
+    with pytest.raises(
+        EdgefleetError, match=r"set 's0' in b.yml: 0.yml has a set of that name too"
+    ):
+        check_names([*sets("edge"), PinnedImageSet("s0", "edge", (), (), "b.yml")])
+    check_names(sets("edge", "edge"))

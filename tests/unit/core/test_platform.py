@@ -1,0 +1,68 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Platforms and the manifests that they take."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.platforms import (
+    PlatformMissing,
+    manifests_for,
+    require_platform,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
+    InvalidPlatform,
+    parse_platform,
+    platform_of,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import Index
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/arm64/v8", "linux/arm64"),
+        ("linux/arm64", "linux/arm64"),
+        ("linux/arm/v7", "linux/arm"),
+        ("linux/arm/v6", "linux/arm/v6"),
+        ("linux/amd64/v2", "linux/amd64/v2"),
+    ],
+)
+def test_normal_form(written: str, normal: str) -> None:
+    """The default variant is left out."""
+    assert parse_platform(written, "here") == normal
+
+
+@pytest.mark.parametrize("written", ["", "amd64", "Linux/amd64", "linux/", "linux/a/b/c", None, 7])
+def test_refused(written: object) -> None:
+    """What is no platform is named with its place."""
+    with pytest.raises(InvalidPlatform, match=r"in here: it is no platform\. linux/amd64 would be"):
+        parse_platform(written, "here")
+
+
+def test_of_an_empty_entry() -> None:
+    """An index entry without a platform, as attestations have it, is for none."""
+    assert platform_of({}) == "/"
+
+
+def test_manifests_of_an_index() -> None:
+    """Each platform gets its first manifest."""
+    amd, arm = {"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm64"}
+    index = Index(((amd, "d1"), (arm, "d2"), (amd, "d3")))
+    assert manifests_for(index, ["linux/arm64", "linux/amd64"], "r") == {
+        "linux/arm64": "d2",
+        "linux/amd64": "d1",
+    }
+
+
+def test_a_platform_that_was_not_built() -> None:
+    """The error names the platforms that there are."""
+    assert require_platform("linux/amd64", ["linux/amd64"], "r") == "linux/amd64"
+    with pytest.raises(PlatformMissing) as caught:
+        require_platform("linux/s390x", ["linux/arm64", "linux/amd64"], "example.com/a@d")
+    assert str(caught.value) == (
+        "looking for linux/s390x in example.com/a@d: the image was built for linux/amd64,"
+        " linux/arm64 only. Ask for its platforms, or for another image."
+    )

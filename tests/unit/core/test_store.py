@@ -1,0 +1,116 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a store holds, read from real answers of crictl 1.36.0 and CRI-O 1.36.3, shortened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
+    DaemonImage,
+    ImageStore,
+    StoredNames,
+    UnreadableAnswer,
+    parse_crictl_images,
+    parse_images_json,
+    parse_layers_json,
+    parse_running_images,
+)
+
+APP = "example.com/demo/app@sha256:" + "a" * 64
+ALSO = "example.com/demo/app@sha256:" + "b" * 64
+PAUSE = "example.com/lab/pause:1"
+
+IMAGES = json.dumps(
+    {
+        "images": [
+            {"id": "e6b8", "repoTags": [], "repoDigests": [APP, ALSO], "size": "9433712",
+             "username": "", "pinned": True},
+            {"id": "2041", "repoTags": [PAUSE], "repoDigests": [], "size": "1987573",
+             "username": "", "pinned": False},
+        ]
+    }
+)  # fmt: skip
+IMAGES_JSON = json.dumps(
+    [
+        {"id": "e6b8", "digest": "sha256:" + "a" * 64, "names": [APP], "names-history": [APP, ALSO],
+         "layer": "51b2", "metadata": "{}"},
+        {"id": "2041", "names": [PAUSE], "layer": "c621"},
+        {"id": "dead", "names": None},
+        {"id": "gone"},
+    ]
+)  # fmt: skip
+LAYERS_JSON = json.dumps(
+    [
+        {"id": "c621", "compressed-diff-digest": "sha256:" + "1" * 64, "compressed-size": 1093395,
+         "diff-digest": "sha256:" + "2" * 64, "diff-size": 1986560, "compression": 2},
+        {"id": "971a", "parent": "c621", "compressed-diff-digest": "sha256:" + "3" * 64,
+         "flags": {"incomplete": True}},
+        {"id": "9999", "compressed-diff-digest": "sha256:" + "4" * 64, "flags": None},
+        {"id": "top", "parent": "971a"},
+    ]
+)  # fmt: skip
+CONTAINERS = json.dumps(
+    {
+        "containers": [
+            {"id": "ec48", "image": {"image": APP, "imageRef": ""}, "imageRef": APP,
+             "state": "CONTAINER_RUNNING", "imageId": "5215"},
+            {"id": "old", "image": None, "imageRef": PAUSE},
+        ]
+    }
+)  # fmt: skip
+
+
+def test_images_of_the_daemon() -> None:
+    """Identifier, names and pinned."""
+    assert parse_crictl_images(IMAGES) == (
+        DaemonImage("e6b8", frozenset({APP, ALSO}), True),
+        DaemonImage("2041", frozenset({PAUSE}), False),
+    )
+    assert parse_crictl_images('{"images": []}') == ()
+    old = '{"images": [{"id": "1", "repoTags": null, "repoDigests": null}]}'
+    assert parse_crictl_images(old) == (DaemonImage("1", frozenset(), False),)
+
+
+def test_exact_names() -> None:
+    """The digests that CRI-O adds in its lists are no names under which an image can be pinned."""
+    store = ImageStore(parse_crictl_images(IMAGES), parse_images_json(IMAGES_JSON))
+    assert store.present() == {APP, PAUSE}
+    assert store.pinned() == {APP}
+    assert store.stored.names_of("dead") == store.stored.names_of("unknown") == frozenset()
+    found = store.image_named(APP)
+    assert found
+    assert found.identifier == "e6b8"
+    assert store.image_named(ALSO) is None
+
+
+def test_names_of_several_stores() -> None:
+    """An image may have names in the store and in an additional one."""
+    both = StoredNames({"1": frozenset("a")}).merged_with(
+        StoredNames({"1": frozenset("b"), "2": frozenset("c")})
+    )
+    assert both == StoredNames({"1": frozenset("ab"), "2": frozenset("c")})
+
+
+def test_layers() -> None:
+    """Only layers that are complete and were pulled need not be fetched again."""
+    assert parse_layers_json(LAYERS_JSON) == {"sha256:" + "1" * 64, "sha256:" + "4" * 64}
+
+
+def test_images_in_use() -> None:
+    """By every name and identifier that a container gives its image."""
+    assert parse_running_images(CONTAINERS) == {APP, "5215", PAUSE}
+    assert parse_running_images('{"containers": null}') == frozenset()
+
+
+@pytest.mark.parametrize(
+    "parse", [parse_crictl_images, parse_images_json, parse_layers_json, parse_running_images]
+)
+@pytest.mark.parametrize("text", ["", "no JSON", '{"other": 1}', '[["x"]]', "7", '[{"x": 1}, 7]'])
+def test_unreadable(parse: Callable[[str], object], text: str) -> None:
+    """Anything else is an answer that we do not understand, never an empty store."""
+    with pytest.raises(UnreadableAnswer, match=r"^reading the "):
+        parse(text)

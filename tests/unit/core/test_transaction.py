@@ -1,0 +1,77 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Staged, committed, absent: what the drop-in must hold."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.transaction import plan_pins
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    parse_drop_in,
+    render_drop_in,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "current", "journal", "after", "withdrawn", "kept"),
+    [
+        ("staged", "bc", "ab", "", "abc", "", "a"),
+        ("staged", "bc", None, "", "bc", "", ""),
+        # Somebody removed or spoiled the file: the journal knows what was pinned.
+        ("staged", "bc", None, "ab", "abc", "", "a"),
+        ("present", "bc", "ab", "", "bc", "a", ""),
+        ("present", "bc", "abc", "abc", "bc", "a", ""),
+        ("present", "bc", None, "a", "bc", "a", ""),
+        ("present", "ab", "ab", "", "ab", "", ""),
+        ("absent", "", "ab", "", "", "ab", ""),
+        ("absent", "ab", "ab", "", "", "ab", ""),
+        ("absent", "", None, "", "", "", ""),
+    ],
+)
+def test_plan(
+    state: str,
+    wanted: str,
+    current: str | None,
+    journal: str,
+    after: str,
+    withdrawn: str,
+    kept: str,
+) -> None:
+    """One letter is one reference."""
+    text = None if current is None else render_drop_in(current)
+    plan = plan_pins(state, wanted, text, journal)
+    assert plan.references == tuple(after)
+    assert plan.text == (None if state == "absent" else render_drop_in(after))
+    before = journal if current is None else current
+    assert plan.added == tuple(sorted(set(after) - set(before)))
+    assert plan.withdrawn == tuple(withdrawn)
+    assert plan.kept == tuple(kept)
+    assert plan.changed == (plan.text != text)
+
+
+def test_a_spoiled_file_is_written_again() -> None:
+    """What we would not have written so is replaced, also when its list is right."""
+    plan = plan_pins("present", "ab", "# mine\n" + render_drop_in("ab"), "ab")
+    assert plan.changed
+    assert plan.added == plan.withdrawn == ()
+
+
+REFERENCES = st.sets(st.sampled_from("abcdefgh"))
+
+
+@given(old=REFERENCES, new=REFERENCES, journal=REFERENCES)
+def test_what_stays_is_pinned_at_every_moment(
+    old: set[str], new: set[str], journal: set[str]
+) -> None:
+    """Staged holds old and new, committed the new; a second time either changes nothing."""
+    staged = plan_pins("staged", new, render_drop_in(old), journal)
+    assert set(staged.references) == old | new
+    assert not staged.withdrawn
+    assert not plan_pins("staged", new, staged.text, journal).changed
+    committed = plan_pins("present", new, staged.text, journal)
+    assert set(parse_drop_in(committed.text or "") or ()) == new
+    assert set(committed.withdrawn) == old - new
+    assert not plan_pins("present", new, committed.text, journal).changed

@@ -1,0 +1,69 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""YAML as text."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents import yaml_text
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
+    InvalidYaml,
+    load_documents,
+    render_document,
+)
+
+
+def test_documents() -> None:
+    """Every document counts, empty ones do not."""
+    assert load_documents("---\na: 1\n---\n---\n- b\n", "f.yml") == [{"a": 1}, ["b"]]
+    assert load_documents("", "f.yml") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1\nb: 2\n", "expected ',' or ']'"),
+        ("a: !!python/object:os.system x\n", "could not determine a constructor"),
+        ("a: \x00\n", "reading f.yml: "),
+        ("a: 2026-99-99\n", "reading f.yml: month must be in 1..12"),
+    ],
+)
+def test_not_yaml(text: str, said: str) -> None:
+    """The file and the place are named."""
+    with pytest.raises(InvalidYaml) as caught:
+        load_documents(text, "f.yml")
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("It must be YAML.")
+
+
+def test_rendered_for_review() -> None:
+    """The order given, one thing a line, no folding, no references between places."""
+    long = "x" * 500
+    text = render_document({"b": [long], "a": {"c": None}}, "One.\nTwo.")
+    assert text == f"---\n# One.\n# Two.\nb:\n- {long}\na:\n  c: null\n"
+
+
+def test_import_without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module can be imported where it is missing: nodes and sanity checks do."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    spec = importlib.util.spec_from_file_location(f"{yaml_text.__name__}_bare", yaml_text.__file__)
+    assert spec
+    assert spec.loader
+    bare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bare)
+    assert isinstance(bare.PYYAML_IMPORT_ERROR, ImportError)
+
+
+def test_without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control machine without PyYAML is told so."""
+    monkeypatch.setattr(yaml_text, "PYYAML_IMPORT_ERROR", ImportError("No module named 'yaml'"))
+    with pytest.raises(
+        InvalidYaml, match=r"reading f.yml: No module named 'yaml'. PyYAML is needed"
+    ):
+        load_documents("a: 1", "f.yml")
+    with pytest.raises(InvalidYaml, match="rendering YAML"):
+        render_document({}, "")

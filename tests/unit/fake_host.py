@@ -1,0 +1,226 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node that is not there: files in a dictionary, and programs that must be called as expected.
+
+A command that is missing, comes in another order or differs in one word fails the test.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
+
+DROP_IN = "/etc/crio/crio.conf.d/50-pinned-images"
+JOURNAL = "/var/lib/edgefleet-crio/journal.jsonl"
+STORE = "/var/lib/containers/storage"
+IMAGES_JSON = f"{STORE}/overlay-images/images.json"
+LAYERS_JSON = f"{STORE}/overlay-layers/layers.json"
+PAUSE = "registry.k8s.io/pause:3.10.1"
+CRIO, CRICTL, SKOPEO = "/usr/bin/crio", "/usr/bin/crictl", "/usr/bin/skopeo"
+SYSTEMCTL, JOURNALCTL = "/usr/bin/systemctl", "/usr/bin/journalctl"
+PROGRAMS = (CRIO, CRICTL, SKOPEO, SYSTEMCTL, JOURNALCTL)
+_CRICTL = (CRICTL, "--runtime-endpoint", "unix:///var/run/crio/crio.sock", "--timeout", "30s")
+
+
+@dataclass(frozen=True)
+class Call:
+    """An expected command and its answer."""
+
+    argv: tuple[str, ...]
+    stdout: str = ""
+    stderr: str = ""
+    rc: int = 0
+    stdin: str = ""
+
+
+class FakeHost:
+    """A Host; ``events`` tells every effect in its order."""
+
+    def __init__(self, files: dict[str, str] | None = None) -> None:
+        """Start with these files, as root, at time 1000."""
+        self.files = dict(files or {})
+        self.programs = {path.rpartition("/")[2]: path for path in PROGRAMS}
+        self.events: list[tuple[str, str]] = []
+        self.slept: list[float] = []
+        self.rooms: dict[str, Filesystem] = {}
+        self.root = True
+        self._expected: list[list[Call]] = []
+        self._lock = threading.Lock()
+        self._time = 1000.0
+
+    def expect(self, *calls: Call) -> FakeHost:
+        """Expect these commands next, in this order."""
+        self._expected += [[call] for call in calls]
+        return self
+
+    def expect_in_any_order(self, *calls: Call) -> FakeHost:
+        """Expect these commands next, from several threads."""
+        self._expected.append(list(calls))
+        return self
+
+    def assert_all_called(self) -> None:
+        """Fail when an expected command did not come."""
+        assert self._expected == []
+
+    def effects(self) -> list[tuple[str, str]]:
+        """Return what was done, without the commands that only read."""
+        return [event for event in self.events if event[0] != "read"]
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Return the journal's entries."""
+        return [json.loads(line) for line in self.files.get(JOURNAL, "").splitlines()]
+
+    def find_program(self, name: str) -> str | None:
+        """See Host."""
+        return self.programs.get(name)
+
+    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
+        """See Host."""
+        del timeout
+        with self._lock:
+            assert self._expected, f"not expected: {list(argv)}"
+            group = self._expected[0]
+            matching = [call for call in group if call.argv == tuple(argv) and call.stdin == stdin]
+            assert matching, f"{list(argv)} came, expected: {group}"
+            call = matching[0]
+            group.remove(call)
+            if not group:
+                self._expected.pop(0)
+            self.events.append(("run", " ".join(argv)))
+        return Completed(tuple(argv), call.rc, call.stdout, call.stderr)
+
+    def is_root(self) -> bool:
+        """See Host."""
+        return self.root
+
+    def machine(self) -> str:
+        """See Host."""
+        return "x86_64"
+
+    def exists(self, path: str) -> bool:
+        """See Host."""
+        return path in self.files or bool(self.files_below(path))
+
+    def read(self, path: str) -> str | None:
+        """See Host."""
+        return self.files.get(path)
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        """See Host."""
+        return tuple(sorted(path for path in self.files if path.startswith(f"{directory}/")))
+
+    def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
+        """See Host."""
+        assert scratch.rpartition("/")[0] != "/etc/crio/crio.conf.d"
+        self.events.append(("write", f"{path} {mode:o}"))
+        self.files[path] = text
+
+    def append(self, path: str, text: str) -> None:
+        """See Host."""
+        assert path == JOURNAL
+        with self._lock:
+            for line in text.strip().splitlines():
+                entry = json.loads(line)
+                self.events.append(("journal", f"{entry['phase']} {entry['event']}"))
+            self.files[path] = self.files.get(path, "") + text
+
+    def copy_tree(self, source: str, target: str) -> None:
+        """See Host."""
+        self.events.append(("copy", f"{source} {target}"))
+        for path in self.files_below(source):
+            self.files[target + path[len(source) :]] = self.files[path]
+
+    def remove(self, path: str) -> None:
+        """See Host."""
+        self.events.append(("remove", path))
+        for below in (path, *self.files_below(path)):
+            self.files.pop(below, None)
+
+    def filesystem(self, path: str) -> Filesystem:
+        """See Host."""
+        return self.rooms.get(path) or Filesystem(path, 1, 10**12, 10**12, 10**6, 10**6)
+
+    def now(self) -> float:
+        """See Host."""
+        return self._time
+
+    def monotonic(self) -> float:
+        """See Host."""
+        return self._time
+
+    def sleep(self, seconds: float) -> None:
+        """See Host."""
+        self.slept.append(seconds)
+        self._time += seconds
+
+
+def crictl(*words: str, **answer: Any) -> Call:
+    """Return a call of crictl."""
+    return Call((*_CRICTL, *words), **answer)
+
+
+def crio_version(version: str = "1.36.3") -> Call:
+    """Return the question for CRI-O's version."""
+    return Call((CRIO, "--version"), stdout=f"crio version {version}\n")
+
+
+def status_config(pins: Iterable[str] = ()) -> Call:
+    """Return the question for the running configuration."""
+    return Call(
+        (CRIO, "status", "config"),
+        stdout=f'[crio]\n  root = "{STORE}"\n  imagestore = ""\n[crio.image]\n'
+        f'  pause_image = "{PAUSE}"\n  pinned_images = {json.dumps(list(pins))}\n'
+        '  big_files_temporary_dir = ""\n',
+    )
+
+
+def daemon_down() -> Call:
+    """Return the question for the running configuration, with nobody there."""
+    said = 'time="x" level=fatal msg="connection error: desc = dial unix: no such file"'
+    return Call((CRIO, "status", "config"), rc=1, stderr=said)
+
+
+def images(present: Iterable[str] = (), pinned: Iterable[str] = ()) -> Call:
+    """Return the question for the images; an image has the identifier ``id of <name>``."""
+    pins = set(pinned)
+    listed = [
+        {"id": f"id of {name}", "repoTags": [], "repoDigests": [name], "pinned": name in pins}
+        for name in present
+    ]
+    return crictl("images", "-o", "json", stdout=json.dumps({"images": listed}))
+
+
+def images_json(names: Iterable[str]) -> str:
+    """Return the store's file for the images of :func:`images`."""
+    return json.dumps([{"id": f"id of {name}", "names": [name]} for name in names])
+
+
+def containers(*used: str) -> Call:
+    """Return the question for containers, with one for each image in use."""
+    listed = [{"imageRef": name, "image": {"image": name}} for name in used]
+    return crictl("ps", "-a", "-o", "json", stdout=json.dumps({"containers": listed}))
+
+
+def check_config(directory: str, rc: int = 0, stderr: str = "", single: str = "") -> Call:
+    """Return CRI-O's reading of a configuration."""
+    argv = (CRIO, "--config", single, "--config-dir", directory, "config")
+    return Call(argv, rc=rc, stderr=stderr)
+
+
+def pins_of(path: str, pins: Iterable[str] | None) -> Call:
+    """Return CRI-O's reading of one file; None when it sets no pins."""
+    sentinel = "edgefleet.invalid/sentinel"
+    listed = [sentinel] if pins is None else list(pins)
+    quoted = "".join(f'\t"{one}",\n' for one in listed)
+    return Call(
+        (CRIO, "--config", "/dev/stdin", "--config-dir", path, "config"),
+        stdin=f'[crio.image]\npinned_images = ["{sentinel}"]\n',
+        stdout=f"pinned_images = [\n{quoted}]\n" if listed else "# pinned_images = [\n# ]\n",
+    )
