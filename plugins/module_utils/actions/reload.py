@@ -67,11 +67,12 @@ def take_configuration(
     if before:
         return ReloadResult("none", before)
     crio.check()
-    action = "restart" if needs_restart(crio.version()) else "reload"
+    version = crio.version()
+    action = "restart" if needs_restart(version) else "reload"
     if action == "restart" and not allow_restart:
         raise ReloadFailed(
             "reloading CRI-O",
-            f"version {crio.version()} takes pins truly only at its start",
+            f"version {version} takes pins truly only at its start",
             "Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O.",
         )
     if check_mode:

@@ -35,10 +35,6 @@ class StoredNames:
 
     names_by_identifier: dict[str, frozenset[str]]
 
-    def names(self) -> frozenset[str]:
-        """Return every name that any image has."""
-        return frozenset().union(*self.names_by_identifier.values())
-
     def names_of(self, identifier: str) -> frozenset[str]:
         """Return the names of one image; none when it is unknown."""
         return self.names_by_identifier.get(identifier, frozenset())

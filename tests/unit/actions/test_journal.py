@@ -1,0 +1,108 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal: what it knows of pins, and how it stays small and whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import journal
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.journal import Journal
+from unit.fake_host import JOURNAL, FakeHost
+
+
+def pin(phase: str, **details: Any) -> dict[str, Any]:
+    """Return an entry about the drop-in."""
+    return {"event": "pin", "phase": phase, **details}
+
+
+@pytest.mark.parametrize(
+    ("entries", "pinned", "known"),
+    [
+        ([], "", ""),
+        ([pin("before", added=["a"])], "a", "a"),
+        ([pin("before", added=["a"]), pin("after", withdrawn=[])], "a", "a"),
+        ([pin("before", added=["a", "b"]), pin("after", withdrawn=["a"])], "b", "ab"),
+        # Killed before the file was written: what may still be pinned counts as pinned.
+        ([pin("before", added=["a"]), pin("before", added=["b"])], "ab", "ab"),
+        (
+            [
+                pin("before", added=["a", "b"]),
+                {"event": "remove", "phase": "before", "references": ["a"]},
+                {"event": "remove", "phase": "after", "references": ["b"]},
+            ],
+            "a",
+            "a",
+        ),
+        (
+            [
+                pin("before", added=["a"]),
+                {"event": "forget", "phase": "after", "references": ["a"]},
+            ],
+            "",
+            "",
+        ),
+        (
+            [
+                pin("before", added=["a"]),
+                {"event": "remove-failed", "phase": "after", "references": ["a"]},
+            ],
+            "a",
+            "a",
+        ),
+        (
+            [
+                pin("before", added=["x"]),
+                {"event": "snapshot", "phase": "after", "pinned": ["a"], "known": ["a", "b"]},
+                pin("before", added=["c"]),
+            ],
+            "ac",
+            "abc",
+        ),
+        ([{"event": "pull", "phase": "after", "reference": "a"}, 7, "text"], "", ""),
+    ],
+)
+def test_pin_record(host: FakeHost, entries: list[Any], pinned: str, known: str) -> None:
+    """What we last pinned, and what we ever pinned that may still be there."""
+    host.files[JOURNAL] = "".join(json.dumps(entry) + "\n" for entry in entries)
+    record = Journal(host).pin_record()
+    assert (record.pinned, record.known) == (frozenset(pinned), frozenset(known))
+
+
+def test_a_torn_line_is_passed_over_and_ended(host: FakeHost) -> None:
+    """A crash in the middle of a line costs that line only."""
+    whole = json.dumps(pin("before", added=["a"]))
+    host.files[JOURNAL] = f'{whole}\n{{"event": "pin", "pha'
+    log = Journal(host)
+    assert log.pin_record().pinned == {"a"}
+    host.files[JOURNAL] = f"{whole}\n{{"
+    lines = []
+    host.append = lambda _path, text: lines.append(text)  # type: ignore[method-assign] # the raw text counts
+    log.before("reload")
+    log.after("reload", taken=True)
+    assert [line.startswith("\n") for line in lines] == [True, False]
+    assert json.loads(lines[1]) == {
+        "time": "1970-01-01T00:16:40Z", "event": "reload", "phase": "after", "taken": True,
+    }  # fmt: skip
+
+
+def test_it_stays_small(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old lines go, what is known of pins stays."""
+    monkeypatch.setattr(journal, "_HISTORY_MAX", 2000)
+    monkeypatch.setattr(journal, "_HISTORY_KEPT", 1000)
+    log = Journal(host)
+    log.before("pin", added=["a", "b"])
+    log.after("pin", withdrawn=["b"])
+    log.shorten()
+    assert len(host.journal()) == 2
+    for _number in range(30):
+        log.after("pull", reference="x", outcome="pulled")
+    log.shorten()
+    assert len(host.files[JOURNAL]) < 1300
+    assert host.journal()[-1]["event"] == "snapshot"
+    record = Journal(host).pin_record()
+    assert (record.pinned, record.known) == ({"a"}, {"a", "b"})
+    assert host.events[-1] == ("write", f"{JOURNAL} 600")

@@ -1,0 +1,107 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One look at a node."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.look import look_at
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    render_drop_in,
+)
+from unit.fake_host import (
+    CRICTL,
+    CRIO,
+    DROP_IN,
+    IMAGES_JSON,
+    JOURNAL,
+    FakeHost,
+    crictl,
+    daemon_down,
+    images,
+    images_json,
+    pins_of,
+    status_config,
+)
+
+LATER = "/etc/crio/crio.conf.d/60-x"
+
+
+@pytest.fixture
+def node(host: FakeHost) -> FakeHost:
+    """Give a node with the images a, b and c, of which a and b are committed; we once pinned c."""
+    host.files.update(
+        {
+            IMAGES_JSON: images_json("abc"),
+            DROP_IN: render_drop_in("ab"),
+            JOURNAL: '{"event": "pin", "phase": "before", "added": ["a", "b", "c"]}\n',
+        }
+    )
+    return host
+
+
+def kinds(look) -> list[tuple[str, str]]:
+    """Return the deviations by kind and subject."""
+    return [(one.kind, one.subject) for one in look.deviations]
+
+
+def test_converged(node: FakeHost) -> None:
+    """Two questions to CRI-O, nothing written; what we once pinned and is still there is named."""
+    node.expect(status_config("ab"), images("abc", pinned="ab"))
+    look = look_at(node, DROP_IN, ["a", "b"])
+    assert (look.deviations, look.removable, look.platform) == ((), ("c",), "linux/amd64")
+    assert [event[0] for event in node.events] == ["run", "run"]
+    assert node.events[0][1].startswith(CRIO)
+    assert node.events[1][1].startswith(CRICTL)
+
+
+def test_every_kind(node: FakeHost) -> None:
+    """File, override, missing, unpinned, stale."""
+    node.files[LATER] = 'pinned_images = ["c*"]'
+    node.files[DROP_IN] = "# mine\n"
+    node.expect(pins_of(LATER, ["x"]), status_config("ab"), images("abc", pinned="bc"))
+    look = look_at(node, DROP_IN, ["a", "b", "d"])
+    assert kinds(look) == [
+        ("file_differs", DROP_IN),
+        ("overridden", LATER),
+        ("unpinned", "a"),
+        ("missing", "d"),
+        ("stale_pin", "c"),
+    ]
+
+
+def test_what_another_file_pins_is_not_stale(node: FakeHost) -> None:
+    """And where nothing is wanted, nothing can be overridden."""
+    node.files[LATER] = 'pinned_images = ["c"]'
+    node.expect(pins_of(LATER, ["c"]), status_config("ab"), images("abc", pinned="abc"))
+    assert kinds(look_at(node, DROP_IN, ["a", "b"])) == [("overridden", LATER)]
+    node.files.pop(DROP_IN)
+    earlier = "/etc/crio/crio.conf.d/40-x"
+    node.files[earlier] = node.files.pop(LATER)
+    node.expect(pins_of(earlier, ["c"]), status_config("c"), images("abc", pinned="c"))
+    assert kinds(look_at(node, DROP_IN, [])) == []
+
+
+@pytest.mark.parametrize("at", ["config", "images"])
+def test_a_daemon_that_does_not_answer(node: FakeHost, at: str) -> None:
+    """It is a deviation; what the store holds is then not guessed at."""
+    down = crictl("images", "-o", "json", rc=1, stderr='level=fatal msg="no such file"')
+    node.expect(*([daemon_down()] if at == "config" else [status_config(), down]))
+    look = look_at(node, DROP_IN, ["a", "b"])
+    assert kinds(look) == [("daemon_unreachable", "unix:///var/run/crio/crio.sock")]
+    assert "CRI-O must be running." in look.deviations[0].detail
+    assert look.removable == ()
+
+
+@pytest.mark.parametrize(
+    ("machine", "platform"),
+    [("aarch64", "linux/arm64"), ("armv7l", "linux/arm"), ("s390x", "linux/s390x")],
+)
+def test_platform(
+    node: FakeHost, monkeypatch: pytest.MonkeyPatch, machine: str, platform: str
+) -> None:
+    """As images name it."""
+    monkeypatch.setattr(node, "machine", lambda: machine)
+    node.expect(status_config("ab"), images("abc", pinned="ab"))
+    assert look_at(node, DROP_IN, ["a", "b"]).platform == platform

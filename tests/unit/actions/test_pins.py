@@ -1,0 +1,141 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drop-in: validated on a copy before it goes live, journal before and after."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pins import (
+    PinFiles,
+    survey_pin_files,
+    write_drop_in,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    render_drop_in,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
+from unit.fake_host import CRIO, DROP_IN, FakeHost, check_config, crio_version, pins_of
+
+CONF_D = "/etc/crio/crio.conf.d"
+COPY = "/run/edgefleet-crio/crio.conf.d"
+
+
+def test_written(host: FakeHost) -> None:
+    """Checked first, then journal, file, journal: in this order, and with mode 0644."""
+    host.files[f"{CONF_D}/10-crio.conf"] = "[crio.runtime]\n"
+    host.expect(crio_version(), check_config(COPY))
+    result = write_drop_in(host, DROP_IN, "present", ["b", "a"], check_mode=False)
+    assert result.plan.changed
+    assert result.before is None
+    assert host.files[DROP_IN] == render_drop_in(["a", "b"])
+    assert host.events == [
+        ("run", f"{CRIO} --version"),
+        ("copy", f"{CONF_D} {COPY}"),
+        ("remove", f"{COPY}/50-pinned-images"),
+        ("write", f"{COPY}/50-pinned-images 600"),
+        ("run", f"{CRIO} --config  --config-dir {COPY} config"),
+        ("remove", "/run/edgefleet-crio"),
+        ("journal", "before pin"),
+        ("write", f"{DROP_IN} 644"),
+        ("journal", "after pin"),
+    ]
+    before, after = host.journal()
+    assert before["added"] == ["a", "b"]
+    assert (after["path"], after["state"], after["withdrawn"]) == (DROP_IN, "present", [])
+
+
+def test_nothing_to_do(host: FakeHost) -> None:
+    """A drop-in that is right is not written, and nothing is checked."""
+    host.files[DROP_IN] = render_drop_in(["a"])
+    host.expect(crio_version())
+    assert not write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False).plan.changed
+    assert host.events == [("run", f"{CRIO} --version")]
+
+
+def test_removed(host: FakeHost) -> None:
+    """Absent removes the file, after CRI-O found the rest valid."""
+    host.files[DROP_IN] = render_drop_in(["a"])
+    host.expect(crio_version(), check_config(COPY))
+    result = write_drop_in(host, DROP_IN, "absent", [], check_mode=False)
+    assert result.plan.withdrawn == ("a",)
+    assert DROP_IN not in host.files
+    assert host.journal()[-1]["withdrawn"] == ["a"]
+
+
+def test_check_mode_writes_nothing(host: FakeHost) -> None:
+    """It is checked, and that is all."""
+    host.expect(crio_version(), check_config(COPY))
+    assert write_drop_in(host, DROP_IN, "staged", ["a"], check_mode=True).plan.changed
+    assert host.files == {}
+
+
+def test_an_invalid_configuration_is_never_made_live(host: FakeHost) -> None:
+    """CRI-O's complaint names the file where it lies, not the copy; nothing is changed."""
+    broken = f"{CONF_D}/70-broken"
+    host.files[broken] = "= =\n"
+    said = f'time="x" level=fatal msg="unable to decode configuration {COPY}/70-broken: toml: x"'
+    host.expect(crio_version(), check_config(COPY, rc=1, stderr=said))
+    with pytest.raises(EdgefleetError) as caught:
+        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    assert broken in str(caught.value)
+    assert "nothing was changed" in str(caught.value)
+    assert caught.value.details()["rc"] == 1
+    assert host.files == {broken: "= =\n"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda host: setattr(host, "root", False), "this needs root. Set become: true."),
+        (lambda host: host.programs.pop("crio"), "looking for CRI-O: it is not installed"),
+        (
+            lambda host: host.files.update({"/etc/machine-config-daemon/currentconfig": "{}"}),
+            "Machine Config Operator manages this node",
+        ),
+        (
+            lambda host: host.expect(crio_version("1.27.9")),
+            "CRI-O 1.27.9 knows no pinned images. CRI-O 1.28.0 or newer is needed.",
+        ),
+    ],
+)
+def test_refused_nodes(host: FakeHost, spoil, said: str) -> None:
+    """Where the drop-in must not be written, nothing is."""
+    spoil(host)
+    before = dict(host.files)
+    with pytest.raises(EdgefleetError) as caught:
+        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    assert said in str(caught.value)
+    assert host.files == before
+
+
+def test_survey(host: FakeHost) -> None:
+    """In CRI-O's order; only files that set pins count, as CRI-O reads them."""
+    texts = {
+        "/etc/crio/crio.conf": 'pinned_images = ["main"]\n',
+        f"{CONF_D}/10-a": '# pinned_images = ["no"]\n',
+        f"{CONF_D}/40-b": 'pinned_images = ["early"]\n',
+        DROP_IN: render_drop_in(["a"]),
+        f"{CONF_D}/50-pinned-images~": 'pinned_images = ["backup"]\n',
+        f"{CONF_D}/60-c/x": 'pinned_images = ["deep"]\n',
+        f"{CONF_D}/70-d": '[crio.runtime]\npinned_images = ["elsewhere"]\n',
+    }
+    host.files.update(texts)
+    host.expect(
+        pins_of("/etc/crio/crio.conf", ["main"]),
+        pins_of(f"{CONF_D}/40-b", ["early"]),
+        pins_of(f"{CONF_D}/50-pinned-images~", ["backup"]),
+        pins_of(f"{CONF_D}/60-c/x", []),
+        pins_of(f"{CONF_D}/70-d", None),
+    )
+    files = survey_pin_files(Crio(host), DROP_IN)
+    assert files == PinFiles(
+        overriding=(f"{CONF_D}/50-pinned-images~", f"{CONF_D}/60-c/x"),
+        overridden=("/etc/crio/crio.conf", f"{CONF_D}/40-b"),
+        overriding_pins=(),
+        earlier_pins=("early",),
+    )
+    assert files.foreign_in_force == ()
+    assert PinFiles((), (), ("x",), ()).foreign_in_force == ()
+    assert PinFiles(("f",), (), ("x",), ()).foreign_in_force == ("x",)

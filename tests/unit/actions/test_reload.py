@@ -1,0 +1,191 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reload only when needed, and wait for what CRI-O reports, not for the return code."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
+    ReloadFailed,
+    take_configuration,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from unit.fake_host import (
+    DROP_IN,
+    IMAGES_JSON,
+    JOURNAL,
+    JOURNALCTL,
+    SYSTEMCTL,
+    Call,
+    FakeHost,
+    check_config,
+    crio_version,
+    images,
+    images_json,
+    pins_of,
+    status_config,
+)
+
+CONF_D = "/etc/crio/crio.conf.d"
+RELOAD = Call((SYSTEMCTL, "reload", "crio.service"))
+RESTART = Call((SYSTEMCTL, "restart", "crio.service"))
+LATER = f"{CONF_D}/60-x"
+
+
+@pytest.fixture
+def node(host: FakeHost) -> FakeHost:
+    """Give a node with the images a, b and c; we once pinned a, b and c."""
+    host.files[IMAGES_JSON] = images_json("abc")
+    host.files[JOURNAL] = '{"event": "pin", "phase": "before", "added": ["a", "b", "c"]}\n'
+    return host
+
+
+def take(host: FakeHost, wanted: str = "ab", check_mode: bool = False, allow_restart: bool = False):
+    """Have CRI-O take it, with a second's patience."""
+    return take_configuration(host, DROP_IN, list(wanted), allow_restart, 1.0, check_mode)
+
+
+def journal(*argv: str, stdout: str = "") -> Call:
+    """Return the question for CRI-O's log."""
+    words = (
+        "--unit",
+        "crio.service",
+        "--since",
+        "@1000",
+        "--output",
+        "cat",
+        "--no-pager",
+        "--quiet",
+    )
+    return Call((JOURNALCTL, *words, *argv), stdout=stdout)
+
+
+def test_in_force(node: FakeHost) -> None:
+    """What is in force is left alone."""
+    node.expect(status_config("ab"), images("abc", pinned="ab"))
+    result = take(node)
+    assert (result.action, bool(result.before)) == ("none", True)
+    assert len(node.journal()) == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "pinned", "unpinned", "stale", "not_loaded"),
+    [
+        ("ab", "a", "b", "", ""),
+        ("ab", "abc", "", "c", ""),
+        # Reported right, but the list in force would unpin at the next look.
+        ("abc", "ab", "", "c", ""),
+        ("a", "ab", "", "", "b"),
+    ],
+)
+def test_reload(
+    node: FakeHost, listed: str, pinned: str, unpinned: str, stale: str, not_loaded: str
+) -> None:
+    """Any deviation of what is in force leads to one reload, waited for until it shows."""
+    node.expect(
+        status_config(listed), images("abc", pinned=pinned),
+        check_config(CONF_D), crio_version(), RELOAD,
+        status_config(listed), images("abc", pinned=pinned),
+        status_config("ab"), images("abc", pinned="ab"),
+    )  # fmt: skip
+    result = take(node)
+    assert result.action == "reload"
+    assert (result.before.unpinned, result.before.stale) == (tuple(unpinned), tuple(stale))
+    assert result.before.not_loaded == tuple(not_loaded)
+    assert node.slept == [0.2]
+    assert [entry["event"] for entry in node.journal()[1:]] == ["reload", "reload"]
+    assert node.journal()[-1]["taken"] is True
+
+
+def test_what_is_not_there_counts_as_taken_when_listed(host: FakeHost) -> None:
+    """Staged pins have no images yet."""
+    host.expect(status_config("ab"), images())
+    assert take(host).action == "none"
+
+
+def test_check_mode(node: FakeHost) -> None:
+    """It says what it would do."""
+    node.expect(
+        status_config(), images("abc"), check_config(CONF_D), crio_version(),
+    )  # fmt: skip
+    assert take(node, check_mode=True).action == "reload"
+    assert len(node.journal()) == 1
+
+
+def test_restart_where_the_version_needs_it(node: FakeHost) -> None:
+    """Only when it is allowed."""
+    node.files["/etc/crio/crio.conf"] = ""
+    checked = check_config(CONF_D, single="/etc/crio/crio.conf")
+    node.expect(status_config(), images("abc"), checked, crio_version("1.29.6"))
+    with pytest.raises(ReloadFailed, match=r"version 1\.29\.6 takes pins truly only at its start"):
+        take(node)
+    node.expect(
+        status_config(), images("abc"), checked, crio_version("1.29.6"), RESTART,
+        status_config("ab"), images("abc", pinned="ab"),
+    )  # fmt: skip
+    assert take(node, allow_restart=True).action == "restart"
+
+
+def never_taken(log: str) -> list[Call]:
+    """Return a reload after which nothing happens for a second."""
+    same = [status_config("a"), images("abc", pinned="c")]
+    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, journal(stdout=log)]
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("", "CRI-O logged nothing about it."),
+        (
+            'time="x" level=info msg="no"\ntime="x" level=error msg="Reload failed: x"\n',
+            'CRI-O logged: level=error msg="Reload failed: x',
+        ),
+        (
+            'time="x" level=info msg="Skipping not-existing config path \\"\\""\n',
+            f"CRI-O started without {CONF_D} and must be restarted to read it.",
+        ),
+    ],
+)
+def test_not_taken(node: FakeHost, log: str, said: str) -> None:
+    """It fails with which are not, and what CRI-O said."""
+    node.expect(*never_taken(log))
+    with pytest.raises(ReloadFailed) as caught:
+        take(node)
+    message = str(caught.value)
+    assert "waiting for CRI-O's reload: after 1 s: 2 not reported pinned (a, b); " in message
+    assert "1 still reported pinned (c); 1 not in its list (b)." in message
+    assert said in message
+    assert node.journal()[-1]["taken"] is False
+
+
+def test_another_file_wins(node: FakeHost) -> None:
+    """The file that is read later is named."""
+    node.files[LATER] = 'pinned_images = ["x"]'
+    node.expect(pins_of(LATER, ["x"]), *never_taken(""))
+    with pytest.raises(ReloadFailed, match=f"Its pins come from {LATER}"):
+        take(node)
+
+
+def test_without_journalctl(node: FakeHost) -> None:
+    """A node without journald has nothing to quote."""
+    del node.programs["journalctl"]
+    node.expect(*never_taken("")[:-1])
+    with pytest.raises(ReloadFailed, match="CRI-O logged nothing about it"):
+        take(node)
+
+
+def test_without_systemctl(node: FakeHost) -> None:
+    """It is said what is needed."""
+    del node.programs["systemctl"]
+    node.expect(status_config(), images("abc"), check_config(CONF_D), crio_version())
+    with pytest.raises(EdgefleetError, match="looking for systemctl: it is not installed"):
+        take(node)
+
+
+def test_a_foreign_pin_is_not_stale(node: FakeHost) -> None:
+    """What an earlier file pins, when we pin nothing any more, stays pinned rightly."""
+    earlier = f"{CONF_D}/40-x"
+    node.files[earlier] = 'pinned_images = ["c"]'
+    node.expect(pins_of(earlier, ["c"]), status_config("c"), images("abc", pinned="c"))
+    assert take(node, wanted="").action == "none"

@@ -1,0 +1,260 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plugins of the control side, run as Ansible runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from ansible_collections.edgefleet.crio.plugins.action import (
+    image_lock,
+    pin_report,
+    wanted_images,
+)
+from ansible_collections.edgefleet.crio.plugins.filter.layers_on_platform import FilterModule
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.lock import (
+    Resolution,
+    Unresolved,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import LockedPlatform
+from ansible_collections.edgefleet.crio.plugins.plugin_utils.control import (
+    search_folders,
+    source_list,
+)
+
+AMD = "linux/amd64"
+DIGEST = "sha256:" + "a" * 64
+A, B = (f"example.com/{name}@{DIGEST}" for name in "ab")
+SET = {"name": "base", "pool": "edge", "images": [A, B]}
+LOCKED = Resolution(
+    {one: {AMD: LockedPlatform(DIGEST, (DIGEST,))} for one in (A, B)}, {DIGEST: 10}, ()
+)
+
+RunAction = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what the plugins show."""
+    lines: list[str] = []
+    display = SimpleNamespace(display=lines.append, warning=lambda text: lines.append(f"! {text}"))
+    for plugin in (image_lock, pin_report, wanted_images):
+        monkeypatch.setattr(plugin, "Display", lambda: display)
+    return lines
+
+
+@pytest.fixture
+def run_action(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: list[str]) -> RunAction:
+    """Return what runs an action plugin in an empty folder."""
+    del printed
+    monkeypatch.chdir(tmp_path)
+
+    def run(plugin: Any, check_mode: bool = False, variables: Any = None, **options: Any) -> Any:
+        loader = DataLoader()
+        loader.set_basedir(str(tmp_path))
+        task = Task.load({"name": "x", "debug": {}})
+        task.args, task.check_mode, task.async_val = options, check_mode, 0
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None), _remote_is_local=False)
+        action = plugin.ActionModule(
+            task, connection, SimpleNamespace(check_mode=check_mode), loader,
+            Templar(loader=loader), None,
+        )  # fmt: skip
+        return action.run(task_vars=variables or {})
+
+    return run
+
+
+class TestWantedImages:
+    """wanted_images."""
+
+    def test_sets(self, run_action: RunAction) -> None:
+        """The references of each pool; no lock."""
+        result = run_action(wanted_images, sets=[SET], pools=["edge", "edge"])
+        assert result["references"] == {"edge": [A, B]}
+        assert (result["lock"], result["changed"]) == (None, False)
+
+    def test_files_and_repeats(
+        self, run_action: RunAction, tmp_path: Path, printed: list[str]
+    ) -> None:
+        """A path from a survey, and a warning for what stands there twice."""
+        text = json.dumps({**SET, "images": [A, A]})
+        (tmp_path / "base.json").write_text(text)
+        result = run_action(wanted_images, sets="base.json", pools=["edge"])
+        assert result["references"] == {"edge": [A]}
+        assert printed == [f"! {tmp_path}/base.json: set 'base' names images twice: {A}"]
+
+    def test_lock(
+        self, run_action: RunAction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A lock gives its sets and itself."""
+        monkeypatch.setattr(image_lock, "resolve", lambda *_given: LOCKED)
+        made = run_action(image_lock, sets=[SET], path="site.lock.yml")
+        result = run_action(wanted_images, lock="site.lock.yml", pools=["edge"])
+        assert result["references"] == {"edge": [A, B]}
+        assert result["lock"] == made["lock"]
+        assert (tmp_path / "site.lock.yml").stat().st_mode & 0o777 == 0o644
+
+    def test_failure(self, run_action: RunAction) -> None:
+        """In one line."""
+        result = run_action(wanted_images, sets=[SET], pools=["other"])
+        assert result["failed"]
+        assert result["msg"].startswith("looking for the images of pool 'other': no set names that")
+
+
+class TestImageLock:
+    """image_lock."""
+
+    @pytest.fixture(autouse=True)
+    def _registry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer = LOCKED
+        self.asked: list[Any] = []
+
+        def resolve(_host: Any, references: Any, platforms: Any, auth: str, progress: Any) -> Any:
+            self.asked.append((list(references), list(platforms), auth))
+            for done in range(1, len(references) + 1):
+                progress(done)
+            return self.answer
+
+        monkeypatch.setattr(image_lock, "resolve", resolve)
+
+    def test_written(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
+        """Once; the second time nothing changes."""
+        result = run_action(
+            image_lock, sets=[SET], path="l.yml", platforms=["linux/amd64"], registry_auth="/a"
+        )
+        text = (tmp_path / "l.yml").read_text()
+        assert text.startswith("---\n# Written by edgefleet.crio.image_lock: review it")
+        assert (result["changed"], result["images"], result["layers"]) == (True, 2, 1)
+        assert (result["layer_bytes"], result["unresolved"]) == (10, [])
+        assert (result["diff"]["before"], result["diff"]["after"]) == ("", text)
+        assert self.asked == [([A, B], [AMD], "/a")]
+        assert printed == ["image_lock: 1 of 2 images", "image_lock: 2 of 2 images"]
+        assert [one.name for one in tmp_path.iterdir()] == ["l.yml"]
+        again = run_action(image_lock, sets=[SET], path="l.yml")
+        assert again["changed"] is False
+
+    def test_check_mode(self, run_action: RunAction, tmp_path: Path) -> None:
+        """The diff, and no file."""
+        result = run_action(image_lock, check_mode=True, sets=[SET], path="l.yml")
+        assert (result["changed"], result["diff"]["before_header"]) == (True, "l.yml")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_unresolved(self, run_action: RunAction, tmp_path: Path) -> None:
+        """All of them are named, and the old lock stays as it was."""
+        (tmp_path / "l.yml").write_text("old")
+        failed = tuple(Unresolved(one, "not_found", "unknown") for one in (A, B))
+        self.answer = Resolution({}, {}, failed)
+        result = run_action(image_lock, sets=[SET], path="l.yml")
+        assert result["failed"]
+        assert result["msg"] == (
+            f"locking the images: 2 of 2 could not be resolved: {A} (not_found: unknown);"
+            f" {B} (not_found: unknown). Mend or remove them; the lock was not changed."
+        )
+        assert (tmp_path / "l.yml").read_text() == "old"
+
+    def test_partial_without_a_file(self, run_action: RunAction, tmp_path: Path) -> None:
+        """A lock for one run, of what could be resolved."""
+        failed = (Unresolved(B, "not_found", "unknown"),)
+        self.answer = Resolution({A: LOCKED.resolved[A]}, LOCKED.layers, failed)
+        result = run_action(image_lock, sets=[SET], partial=True)
+        assert [one["reference"] for one in result["lock"]["images"]] == [A]
+        assert result["unresolved"] == [
+            {"reference": B, "cause": "not_found", "message": "unknown"}
+        ]
+        assert (result["changed"], list(tmp_path.iterdir())) == (False, [])
+
+    def test_failures(self, run_action: RunAction) -> None:
+        """In one line; options are checked."""
+        result = run_action(image_lock, sets=[SET], platforms=["amd64"])
+        assert result["msg"].startswith("platform 'amd64' in platforms: it is no platform")
+        with pytest.raises(AnsibleError, match="sets"):
+            run_action(image_lock)
+
+
+class TestPinReport:
+    """pin_report."""
+
+    def variables(self) -> dict[str, Any]:
+        """Return the variables of a play of two nodes, of which one went away."""
+        converged = {"converged": True, "wanted": 1}
+        return {
+            "ansible_play_hosts_all": ["n1", "n2"],
+            "hostvars": {
+                "n1": {"look": converged},
+                "n2": {"fail": {"msg": "x"}, "look": {"unreachable": True}},
+            },
+        }
+
+    def test_lines_and_document(
+        self, run_action: RunAction, tmp_path: Path, printed: list[str]
+    ) -> None:
+        """Both nodes are there, on the screen and in the file."""
+        result = run_action(
+            pin_report, variables=self.variables(), steps=["look"], failure="fail", path="run.json"
+        )
+        assert printed[-1] == "1 converged, 1 unreachable"
+        document = json.loads((tmp_path / "run.json").read_text())
+        assert document == {"nodes": result["nodes"]}
+        assert {name: one["state"] for name, one in document["nodes"].items()} == {
+            "n1": "converged", "n2": "unreachable",
+        }  # fmt: skip
+
+    def test_a_document_that_cannot_be_written(
+        self, run_action: RunAction, printed: list[str]
+    ) -> None:
+        """The lines come all the same."""
+        (Path.cwd() / "folder").mkdir()
+        result = run_action(
+            pin_report, variables=self.variables(), steps=["look"], failure="fail", path="folder"
+        )
+        assert printed[-1] == "1 converged, 1 unreachable"
+        assert result["failed"]
+        assert "writing " in result["msg"]
+
+
+def test_layers_on_platform() -> None:
+    """The filter gives a node its part, and says in one line what is wrong with a lock."""
+    take = FilterModule().filters()["layers_on_platform"]
+    lock = {
+        "version": 1, "platforms": [AMD], "sets": [{"name": "base", "pool": None}],
+        "images": [{"reference": A, "sets": ["base"],
+                    "platforms": {AMD: {"manifest": DIGEST, "layers": [DIGEST]}}}],
+        "layers": {DIGEST: 10},
+    }  # fmt: skip
+    assert take(lock, [A, B], AMD) == [{"reference": A, "layers": [{"digest": DIGEST, "size": 10}]}]
+    with pytest.raises(AnsibleFilterError, match="is not locked for linux/arm64"):
+        take(lock, [A], "linux/arm64")
+
+
+def test_where_paths_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder, then the playbook's; each once."""
+    monkeypatch.chdir(tmp_path)
+    assert search_folders("/play") == [str(tmp_path), "/play"]
+    assert search_folders(str(tmp_path)) == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("value", "entries"),
+    [
+        (None, []),
+        ("", []),
+        ("a.yml", ["a.yml"]),
+        ("a.yml, b/\n c.yml,", ["a.yml", "b/", "c.yml"]),
+        (["a, b"], ["a, b"]),
+        ((1,), [1]),
+        (SET, [SET]),
+    ],
+)
+def test_lists_from_strings(value: Any, entries: list[Any]) -> None:
+    """Surveys and -e give strings."""
+    assert source_list(value) == entries

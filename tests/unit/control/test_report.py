@@ -1,0 +1,144 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of each node, as a value and as lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.plugin_utils.report import node_lines, node_report
+
+A, B = "example.com/a@d", "example.com/b@d"
+CONVERGED = {"converged": True, "wanted": 2, "missing": [], "removable": []}
+LACKING = {"converged": False, "wanted": 2, "missing": [A, B], "removable": []}
+
+
+def image(reference: str, outcome: str, **details: Any) -> dict[str, Any]:
+    """Return an outcome as the modules return it."""
+    return {"reference": reference, "outcome": outcome, "cause": "", "message": "", **details}
+
+
+NOT_FOUND = image(B, "failed", cause="not_found", message="manifest unknown")
+SIZES = {"downloads": [{"reference": A, "bytes": 1_500_000}, {"reference": B, "bytes": 7}]}
+
+
+def report(look: Any = None, failure: Any = None, check_mode: bool = False, **steps: Any) -> Any:
+    """Return the report of a node with these results."""
+    return node_report({"__pin_images_look": look or {}, **steps}, failure or {}, check_mode)
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "line"),
+    [
+        (report(CONVERGED), "converged", "2 images present and pinned"),
+        (
+            report(
+                LACKING,
+                storage_preflight_result=SIZES,
+                image_pull_result={"images": [image(A, "pulled"), image(B, "present")]},
+            ),
+            "changed",
+            "2 images present and pinned, 1 pulled, 1.5 MB",
+        ),
+        (
+            report(
+                LACKING,
+                check_mode=True,
+                storage_preflight_result=SIZES,
+                image_pull_result={"images": [image(A, "would_pull"), image(B, "present")]},
+            ),
+            "would change",
+            "1 of 2 images would be pulled, 1.5 MB",
+        ),
+        (report(LACKING, {"msg": "no crictl"}), "failed", "no crictl"),
+        (
+            report(LACKING, {"msg": "x"}, image_pull_result={"images": [NOT_FOUND]}),
+            "failed",
+            "1 of 2 images failed (not_found)",
+        ),
+        (
+            report({"unreachable": True, "msg": "ssh:\n gone"}),
+            "unreachable",
+            "ssh: gone",
+        ),
+        (
+            report(LACKING, {"msg": "cut"}, image_pull_result={"unreachable": True}),
+            "unreachable",
+            "cut",
+        ),
+        (report(), "failed", "it was never asked; see the messages above"),
+        (
+            report(LACKING, {"msg": "Task failed: Module failed: Action failed: x"}),
+            "failed",
+            "Module failed: x",
+        ),
+        (
+            report(None, {"msg": "MODULE FAILURE", "module_stderr": "SyntaxError: invalid syntax"}),
+            "failed",
+            "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter).",
+        ),
+    ],
+)
+def test_state_and_line(node: dict[str, Any], state: str, line: str) -> None:
+    """One line says it."""
+    assert node["state"] == state
+    assert node_lines({"node1": node})[0] == f"node1  {state:<12}  {line}"
+
+
+def test_images_that_are_not_simply_present() -> None:
+    """With the bytes that they brought; what was pulled is summed."""
+    node = report(
+        {**LACKING, "removable": ["r"]},
+        storage_preflight_result=SIZES,
+        image_pull_result={"images": [image(A, "pulled"), NOT_FOUND]},
+        image_pull_removal_result={"images": [image("r", "removed")]},
+    )
+    assert (node["wanted"], node["pulled"], node["bytes"]) == (2, 1, 1_500_000)
+    assert [(one["reference"], one["outcome"], one["bytes"]) for one in node["images"]] == [
+        (A, "pulled", 1_500_000), (B, "failed", 7), ("r", "removed", 0),
+    ]  # fmt: skip
+
+
+def test_results_of_an_earlier_run_do_not_count() -> None:
+    """In one process a playbook may pin, and verify later."""
+    earlier = {
+        "image_pull_result": {"images": [image(A, "pulled")]},
+        "image_pull_removal_result": {"images": [image(A, "removed")]},
+    }
+    assert report(CONVERGED, **earlier)["images"] == []
+
+
+def test_what_could_not_be_locked() -> None:
+    """What the node lacks and no registry told of; one that is not there its pull will name."""
+    unresolved = [
+        {"reference": A, "cause": "unreachable", "message": "refused"},
+        {"reference": B, "cause": "not_found", "message": "unknown"},
+        {"reference": "other", "cause": "unreachable", "message": "refused"},
+    ]
+    lock = {"unresolved": unresolved}
+    node = report(LACKING, {"msg": "x"}, __pin_images_made_lock=lock)
+    assert [(one["reference"], one["cause"]) for one in node["images"]] == [(A, "unreachable")]
+    assert node["images"][0]["message"] == "locking on the control node: refused"
+    assert report(CONVERGED, __pin_images_made_lock=lock)["images"] == []
+
+
+def test_lines() -> None:
+    """Those that need a person come last, with their images; then the count."""
+    failing = report(LACKING, {"msg": "x"}, image_pull_result={"images": [NOT_FOUND]})
+    nodes = {
+        "b": failing,
+        "node10": report(CONVERGED),
+        "a": report({"unreachable": True, "msg": "gone"}),
+        "node2": report(CONVERGED),
+    }
+    assert node_lines(nodes) == [
+        "node10  converged     2 images present and pinned",
+        "node2   converged     2 images present and pinned",
+        "b       failed        1 of 2 images failed (not_found)",
+        f"          {B}: not_found: manifest unknown",
+        "a       unreachable   gone",
+        "2 converged, 1 failed, 1 unreachable",
+    ]
+    assert node_lines({}) == ["no nodes"]

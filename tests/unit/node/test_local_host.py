@@ -1,0 +1,186 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine that this runs on: real files, real programs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError, LocalHost
+
+HOST = LocalHost()
+
+
+def mode(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_run() -> None:
+    """Output, return code, standard input; messages in English."""
+    script = "cat; echo err >&2; echo $LC_ALL; exit 3"
+    done = HOST.run(["/bin/sh", "-c", script], stdin="in\n")
+    assert (done.rc, done.stdout, done.stderr) == (3, "in\nC\n", "err\n")
+    assert done.argv == ("/bin/sh", "-c", script)
+
+
+def test_run_with_odd_bytes() -> None:
+    """What is no UTF-8 is kept as escapes."""
+    assert HOST.run(["/usr/bin/printf", r"\377"]).stdout == r"\xff"
+
+
+def test_run_too_long() -> None:
+    """It is ended, with the return code that timeout(1) has, and what it said until then."""
+    done = HOST.run(["/bin/sh", "-c", "echo begun; exec sleep 60"], timeout=0.5)
+    assert (done.rc, done.stdout) == (124, "begun\n")
+    assert done.stderr == "it was ended after 0.5 seconds"
+
+
+def test_run_what_cannot_run(tmp_path: Path) -> None:
+    """It is said of which program."""
+    with pytest.raises(HostError, match=f"running {tmp_path}/none: "):
+        HOST.run([f"{tmp_path}/none"])
+
+
+def test_find_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where PATH lacks the system's folders, as under sudo and cron."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert HOST.find_program("sh") in ("/usr/bin/sh", "/bin/sh")
+    own = tmp_path / "sh"
+    own.touch(mode=0o755)
+    assert HOST.find_program("sh") == str(own)
+    assert HOST.find_program("no-such-program") is None
+
+
+def test_write_atomic(tmp_path: Path) -> None:
+    """Through the scratch file, which is gone afterwards; the folder is made."""
+    target, scratch = tmp_path / "new/file", tmp_path / "scratch"
+    HOST.write_atomic(str(target), "one\n", 0o640, str(scratch))
+    HOST.write_atomic(str(target), "two\n", 0o644, str(scratch))
+    assert HOST.read(str(target)) == "two\n"
+    assert mode(target) == 0o644
+    assert not scratch.exists()
+
+
+def test_write_atomic_fails(tmp_path: Path) -> None:
+    """Nothing stays behind, what was there stays."""
+    (tmp_path / "folder").mkdir()
+    scratch = tmp_path / "scratch"
+    with pytest.raises(HostError, match=r"writing .*/folder: Is a directory"):
+        HOST.write_atomic(str(tmp_path / "folder"), "x", 0o644, str(scratch))
+    assert not scratch.exists()
+    with pytest.raises(HostError, match="writing "):
+        HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(tmp_path / "none/scratch"))
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Somebody who may write in the folder cannot make us write elsewhere."""
+    victim, link = tmp_path / "victim", tmp_path / "link"
+    victim.write_text("mine")
+    link.symlink_to(victim)
+    with pytest.raises(HostError, match="writing "):
+        HOST.append(str(link), "x")
+    with pytest.raises(HostError, match="writing "):
+        HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(link))
+    assert victim.read_text() == "mine"
+
+
+def test_append(tmp_path: Path) -> None:
+    """Folder and file are made, the file for root alone."""
+    path = tmp_path / "new/journal"
+    HOST.append(str(path), "one\n")
+    HOST.append(str(path), "two\n")
+    assert path.read_text() == "one\ntwo\n"
+    assert mode(path) == 0o600
+
+
+def test_read(tmp_path: Path) -> None:
+    """No file is None, odd bytes are escapes, a folder is an error."""
+    assert HOST.read(str(tmp_path / "none")) is None
+    (tmp_path / "odd").write_bytes(b"a\xff")
+    assert HOST.read(str(tmp_path / "odd")) == r"a\xff"
+    assert HOST.read(str(tmp_path / "odd/below")) is None
+    with pytest.raises(HostError, match=f"reading {tmp_path}: Is a directory"):
+        HOST.read(str(tmp_path))
+
+
+def test_files_below(tmp_path: Path) -> None:
+    """As CRI-O walks its drop-ins: a folder's files where its name sorts."""
+    for name in ("b", "a/x", "a/deep/y", "a.conf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [os.path.relpath(one, tmp_path) for one in HOST.files_below(str(tmp_path))]
+    assert found == ["a/deep/y", "a/x", "a.conf", "b"]
+    assert HOST.files_below(str(tmp_path / "none")) == ()
+
+
+def test_copy_tree(tmp_path: Path) -> None:
+    """The target is replaced; no source is an empty folder."""
+    source, target = tmp_path / "source", tmp_path / "run/copy"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep/file").write_text("x")
+    HOST.copy_tree(str(source), str(target))
+    (target / "old").touch()
+    HOST.copy_tree(str(source), str(target))
+    assert HOST.files_below(str(target)) == (f"{target}/deep/file",)
+    HOST.copy_tree(str(tmp_path / "none"), str(target))
+    assert list(target.iterdir()) == []
+    (source / "dangling").symlink_to("nowhere")
+    with pytest.raises(HostError, match=f"copying {source}: "):
+        HOST.copy_tree(str(source), str(target))
+
+
+def test_remove(tmp_path: Path) -> None:
+    """Files, folders, links and nothing."""
+    (tmp_path / "folder/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    HOST.remove(str(tmp_path / "link"))
+    assert (tmp_path / "folder/deep").is_dir()
+    HOST.remove(str(tmp_path / "folder"))
+    HOST.remove(str(tmp_path / "folder"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(HostError, match="removing /proc/self/status: "):
+        HOST.remove("/proc/self/status")
+
+
+def test_exists(tmp_path: Path) -> None:
+    """A dangling link is something."""
+    assert not HOST.exists(str(tmp_path / "link"))
+    (tmp_path / "link").symlink_to("nowhere")
+    assert HOST.exists(str(tmp_path / "link"))
+
+
+def test_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the nearest folder that is there."""
+    room = HOST.filesystem(str(tmp_path / "not/yet/there"))
+    real = os.statvfs(tmp_path)
+    assert room.path == str(tmp_path / "not/yet/there")
+    assert room.device == tmp_path.stat().st_dev
+    assert room.total_bytes == real.f_blocks * real.f_frsize
+    assert 0 < room.available_bytes <= room.total_bytes
+
+    def fail(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "statvfs", fail)
+    with pytest.raises(
+        HostError, match=f"measuring the filesystem of {tmp_path}: Permission denied"
+    ):
+        HOST.filesystem(str(tmp_path))
+
+
+def test_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who we are, what machine this is, and time that only grows."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert not HOST.is_root()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert HOST.is_root()
+    assert HOST.machine() == os.uname().machine
+    before, wall = HOST.monotonic(), HOST.now()
+    HOST.sleep(0)
+    assert HOST.monotonic() >= before
+    assert HOST.now() >= wall
