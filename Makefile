@@ -4,6 +4,8 @@
 PYTHON ?= python3
 NODES ?= 3
 NAME ?= lab
+# How many images the registry of `make lab-up` has, and its inventory asks for.
+IMAGES ?= 30
 # What pytest is given: `make unit PYTEST_ARGS="-k reference -x"`.
 PYTEST_ARGS ?=
 GATES := lint types imports static yaml ansible-lint docs-lint sanity unit matrix build integration molecule
@@ -41,7 +43,7 @@ demo: setup ## three real nodes, pinned; KEEP=1 leaves them up
 	@$(TOOLS)/python tests/demo.py
 
 lab-up: setup ## real nodes to work with: make lab-up NODES=3
-	@$(TOOLS)/python -m lab up --nodes $(NODES) --name $(NAME)
+	@$(TOOLS)/python -m lab up --nodes $(NODES) --images $(IMAGES) --name $(NAME)
 
 lab-down: ## and away with them
 	@$(TOOLS)/python -m lab down --name $(NAME)

@@ -41,13 +41,7 @@ def main() -> int:
 
 def _demonstrate(lab: Lab) -> None:
     _say("Fill the registry with 30 images that share layers")
-    images = lab.push(payload.demo())
-    sets = lab.state_dir / "sets"
-    sets.mkdir()
-    (sets / "demo.yml").write_text(payload.pinned_image_set("demo", "edge", images))
-    group_vars = lab.inventory.parent / "group_vars"
-    group_vars.mkdir(exist_ok=True)
-    (group_vars / "edge.yml").write_text(f"---\npin_images_sets: [{sets}]\n")
+    lab.offer(payload.demo())
     _show_nodes(lab)
 
     _say("Pin them")

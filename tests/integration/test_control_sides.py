@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fleet import CHECKOUT, Control, Fleet
 from lab import payload
-from tooling import tree, venvs
+from tooling import build, venvs
 
 CORES, _ABSENT = venvs.matrix()
 
@@ -47,14 +47,7 @@ def test_installed_from_the_tarball(
     fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path
 ) -> None:
     """Built, installed into an empty path, and run from there by its full name."""
-    source = tree.copy_to(tmp_path / "source")
-    installed = tmp_path / "installed"
-    galaxy = ["ansible-galaxy", "collection"]
-    subprocess.run([*galaxy, "build", "--output-path", tmp_path, source], check=True, cwd=tmp_path)
-    (tarball,) = tmp_path.glob("edgefleet-crio-*.tar.gz")
-    subprocess.run(
-        [*galaxy, "install", "--offline", "-p", installed, tarball], check=True, cwd=tmp_path
-    )
+    _tarball, installed = build.install(tmp_path)
     assert CHECKOUT not in installed.parents
     control = Control(folder=installed, playbook="edgefleet.crio.{}", collections=installed)
     fleet = Fleet(fleet.lab, fleet.work, control)

@@ -2,8 +2,8 @@
 
 from .commands import LabError
 from .disks import GIB, MIB
-from .lab import Lab
+from .lab import Lab, take_down
 from .machine import NodeSpec
 from .node import Node
 
-__all__ = ["GIB", "MIB", "Lab", "LabError", "Node", "NodeSpec"]
+__all__ = ["GIB", "MIB", "Lab", "LabError", "Node", "NodeSpec", "take_down"]

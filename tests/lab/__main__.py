@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from . import build, lab
+from . import build, lab, payload
 from .commands import LabError
 from .machine import NodeSpec
 
@@ -22,7 +22,10 @@ def main(arguments: list[str]) -> int:
                 build.ensure()
             case "up":
                 specs = [NodeSpec(f"node{number}") for number in range(1, chosen.nodes + 1)]
-                _show(lab.Lab.up(specs, chosen.name))
+                started = lab.Lab.up(specs, chosen.name)
+                _show(started)
+                if chosen.images:
+                    print(f"  set: {started.offer(payload.demo(chosen.images))}")
             case "down":
                 lab.take_down(chosen.name)
             case "status":
@@ -43,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("setup", help="make what all labs need; instant when it is there")
     up = commands.add_parser("up", help="start a lab")
     up.add_argument("--nodes", type=int, default=3)
+    up.add_argument("--images", type=int, default=0, help="fill the registry with so many images")
     down = commands.add_parser("down", help="take a lab down, also an interrupted one")
     for command in (up, down):
         command.add_argument("--name", default="lab")

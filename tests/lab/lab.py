@@ -103,6 +103,17 @@ class Lab:
         """Fill the registry."""
         return payload.push(wanted, self.registry)
 
+    def offer(self, wanted: Payload) -> Path:
+        """Fill the registry, and let the inventory ask for all of it; returns the set's file."""
+        images = self.push(wanted)
+        sets, group_vars = self.inventory.parent / "sets", self.inventory.parent / "group_vars"
+        for folder in (sets, group_vars):
+            folder.mkdir(exist_ok=True)
+        path = sets / f"{wanted.name}.yml"
+        path.write_text(payload.pinned_image_set(wanted.name, "edge", images))
+        (group_vars / "edge.yml").write_text(f"---\npin_images_sets: [{path}]\n")
+        return path
+
     def down(self) -> None:
         """Take it down; nothing of it stays."""
         take_down(self.name)

@@ -64,19 +64,19 @@ class PushedImage:
 PAUSE = Payload("pause", (ImageSpec("lab/pause", (), tag="1"),))
 
 
-def demo() -> Payload:
-    """Thirty images as a release has them: shared bases, some zstd, one index; about 40 MB."""
+def demo(count: int = 30) -> Payload:
+    """Images as a release has them: shared bases, some zstd, one index; thirty are about 40 MB."""
     bases = [LayerSpec(f"base-{number}", files=200, size=4 * MIB) for number in range(3)]
     common = LayerSpec("common", files=120, size=2 * MIB, compression="zstd")
     images = []
-    for number in range(30):
+    for number in range(count):
         compression = "zstd" if number % 5 == 4 else "gzip"
         own = LayerSpec(f"app-{number:02d}", files=40, size=MIB * 4 // 5, compression=compression)
         middle = (common,) if number % 2 else ()
         platforms = (AMD64, ARM64) if number == 7 else (AMD64,)
         layers = (bases[number % 3], *middle, own)
         images.append(ImageSpec(f"demo/app-{number:02d}", layers, platforms=platforms))
-    return Payload("demo", tuple(images))
+    return Payload(f"demo-{count}", tuple(images))
 
 
 def build_layout(payload: Payload) -> Path:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node that is not there: files in a dictionary, and programs that must be called as expected.
 
-A command that is missing, comes in another order or differs in one word fails the test.
+A command that is missing, comes in another order or differs in a word, in its standard input or in
+its timeout fails the test.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 
-DROP_IN = "/etc/crio/crio.conf.d/50-pinned-images"
+CONF_D = "/etc/crio/crio.conf.d"
+DROP_IN = f"{CONF_D}/50-pinned-images"
 JOURNAL = "/var/lib/edgefleet-crio/journal.jsonl"
 STORE = "/var/lib/containers/storage"
 IMAGES_JSON = f"{STORE}/overlay-images/images.json"
@@ -38,16 +40,18 @@ class Call:
     stderr: str = ""
     rc: int = 0
     stdin: str = ""
+    timeout: float | None = None
 
 
 class FakeHost:
-    """A Host; ``events`` tells every effect in its order."""
+    """A Host; ``events`` tells every command and every effect in its order."""
 
     def __init__(self, files: dict[str, str] | None = None) -> None:
         """Start with these files, as root, at time 1000."""
         self.files = dict(files or {})
         self.programs = {path.rpartition("/")[2]: path for path in PROGRAMS}
         self.events: list[tuple[str, str]] = []
+        self.scratches: list[str] = []
         self.slept: list[float] = []
         self.rooms: dict[str, Filesystem] = {}
         self.root = True
@@ -69,10 +73,6 @@ class FakeHost:
         """Fail when an expected command did not come."""
         assert self._expected == []
 
-    def effects(self) -> list[tuple[str, str]]:
-        """Return what was done, without the commands that only read."""
-        return [event for event in self.events if event[0] != "read"]
-
     def journal(self) -> list[dict[str, Any]]:
         """Return the journal's entries."""
         return [json.loads(line) for line in self.files.get(JOURNAL, "").splitlines()]
@@ -83,12 +83,12 @@ class FakeHost:
 
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """See Host."""
-        del timeout
+        came = (tuple(argv), stdin, timeout)
         with self._lock:
-            assert self._expected, f"not expected: {list(argv)}"
+            assert self._expected, f"not expected: {came}"
             group = self._expected[0]
-            matching = [call for call in group if call.argv == tuple(argv) and call.stdin == stdin]
-            assert matching, f"{list(argv)} came, expected: {group}"
+            matching = [one for one in group if (one.argv, one.stdin, one.timeout) == came]
+            assert matching, f"{came} came, expected: {group}"
             call = matching[0]
             group.remove(call)
             if not group:
@@ -118,7 +118,8 @@ class FakeHost:
 
     def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
         """See Host."""
-        assert scratch.rpartition("/")[0] != "/etc/crio/crio.conf.d"
+        assert not f"{scratch}/".startswith(f"{CONF_D}/"), "CRI-O would read the scratch file"
+        self.scratches.append(scratch)
         self.events.append(("write", f"{path} {mode:o}"))
         self.files[path] = text
 
@@ -134,6 +135,8 @@ class FakeHost:
     def copy_tree(self, source: str, target: str) -> None:
         """See Host."""
         self.events.append(("copy", f"{source} {target}"))
+        for path in self.files_below(target):
+            del self.files[path]
         for path in self.files_below(source):
             self.files[target + path[len(source) :]] = self.files[path]
 
@@ -168,7 +171,7 @@ def crictl(*words: str, **answer: Any) -> Call:
 
 def crio_version(version: str = "1.36.3") -> Call:
     """Return the question for CRI-O's version."""
-    return Call((CRIO, "--version"), stdout=f"crio version {version}\n")
+    return Call((CRIO, "--version"), stdout=f"crio version {version}\n", timeout=60)
 
 
 def status_config(pins: Iterable[str] = ()) -> Call:
@@ -178,13 +181,14 @@ def status_config(pins: Iterable[str] = ()) -> Call:
         stdout=f'[crio]\n  root = "{STORE}"\n  imagestore = ""\n[crio.image]\n'
         f'  pause_image = "{PAUSE}"\n  pinned_images = {json.dumps(list(pins))}\n'
         '  big_files_temporary_dir = ""\n',
+        timeout=60,
     )
 
 
 def daemon_down() -> Call:
     """Return the question for the running configuration, with nobody there."""
     said = 'time="x" level=fatal msg="connection error: desc = dial unix: no such file"'
-    return Call((CRIO, "status", "config"), rc=1, stderr=said)
+    return Call((CRIO, "status", "config"), rc=1, stderr=said, timeout=60)
 
 
 def images(present: Iterable[str] = (), pinned: Iterable[str] = ()) -> Call:
@@ -211,7 +215,12 @@ def containers(*used: str) -> Call:
 def check_config(directory: str, rc: int = 0, stderr: str = "", single: str = "") -> Call:
     """Return CRI-O's reading of a configuration."""
     argv = (CRIO, "--config", single, "--config-dir", directory, "config")
-    return Call(argv, rc=rc, stderr=stderr)
+    return Call(argv, rc=rc, stderr=stderr, timeout=60)
+
+
+def service(action: str, **answer: Any) -> Call:
+    """Return a reload or restart of CRI-O's service."""
+    return Call((SYSTEMCTL, action, "crio.service"), timeout=180, **answer)
 
 
 def pins_of(path: str, pins: Iterable[str] | None) -> Call:
@@ -223,4 +232,5 @@ def pins_of(path: str, pins: Iterable[str] | None) -> Call:
         (CRIO, "--config", "/dev/stdin", "--config-dir", path, "config"),
         stdin=f'[crio.image]\npinned_images = ["{sentinel}"]\n',
         stdout=f"pinned_images = [\n{quoted}]\n" if listed else "# pinned_images = [\n# ]\n",
+        timeout=60,
     )

@@ -16,9 +16,8 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
-from unit.fake_host import CRIO, DROP_IN, FakeHost, check_config, crio_version, pins_of
+from unit.fake_host import CONF_D, CRIO, DROP_IN, FakeHost, check_config, crio_version, pins_of
 
-CONF_D = "/etc/crio/crio.conf.d"
 COPY = "/run/edgefleet-crio/crio.conf.d"
 
 

@@ -12,11 +12,11 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload impo
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import (
+    CONF_D,
     DROP_IN,
     IMAGES_JSON,
     JOURNAL,
     JOURNALCTL,
-    SYSTEMCTL,
     Call,
     FakeHost,
     check_config,
@@ -24,12 +24,11 @@ from unit.fake_host import (
     images,
     images_json,
     pins_of,
+    service,
     status_config,
 )
 
-CONF_D = "/etc/crio/crio.conf.d"
-RELOAD = Call((SYSTEMCTL, "reload", "crio.service"))
-RESTART = Call((SYSTEMCTL, "restart", "crio.service"))
+RELOAD, RESTART = service("reload"), service("restart")
 LATER = f"{CONF_D}/60-x"
 
 
@@ -46,7 +45,7 @@ def take(host: FakeHost, wanted: str = "ab", check_mode: bool = False, allow_res
     return take_configuration(host, DROP_IN, list(wanted), allow_restart, 1.0, check_mode)
 
 
-def journal(*argv: str, stdout: str = "") -> Call:
+def journal(stdout: str) -> Call:
     """Return the question for CRI-O's log."""
     words = (
         "--unit",
@@ -58,7 +57,7 @@ def journal(*argv: str, stdout: str = "") -> Call:
         "--no-pager",
         "--quiet",
     )
-    return Call((JOURNALCTL, *words, *argv), stdout=stdout)
+    return Call((JOURNALCTL, *words), stdout=stdout, timeout=60)
 
 
 def test_in_force(node: FakeHost) -> None:
@@ -130,7 +129,7 @@ def test_restart_where_the_version_needs_it(node: FakeHost) -> None:
 def never_taken(log: str) -> list[Call]:
     """Return a reload after which nothing happens for a second."""
     same = [status_config("a"), images("abc", pinned="c")]
-    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, journal(stdout=log)]
+    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, journal(log)]
 
 
 @pytest.mark.parametrize(

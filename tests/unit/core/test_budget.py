@@ -88,6 +88,7 @@ def test_nothing_missing_always_fits() -> None:
     ("available", "inodes", "total_inodes", "missing_bytes", "missing_inodes"),
     [
         (150, 30, 1000, 0, 0),
+        (151, 31, 1000, 0, 0),
         (149, 30, 1000, 1, 0),
         (150, 29, 1000, 0, 1),
         (0, 0, 1000, 150, 30),
@@ -175,3 +176,61 @@ def test_more_images_never_need_less(
     for before, after in zip(fewer.rooms, larger.rooms, strict=True):
         assert before.need_bytes <= after.need_bytes
         assert before.need_inodes <= after.need_inodes
+
+
+def test_the_largest_are_in_flight() -> None:
+    """Whichever order the images have, those with most to fetch are staged; what is there is not."""
+    images = [
+        ImageLayers("small", (("s", 3),)),
+        ImageLayers("large", (("l", 10), ("there", 5))),
+        ImageLayers("middle", (("m", 4),)),
+    ]
+    needs = [
+        plan_storage(images, frozenset({"there"}), STORE, TEMPORARY, parallel, ())
+        .rooms[1]
+        .need_bytes
+        for parallel in (1, 2, 3)
+    ]
+    assert needs == [10, 14, 17]
+
+
+def test_rooms_by_device() -> None:
+    """The answer has an order of its own."""
+    store, temporary = disk("/store", 8, 500 * MIB), disk("/tmp", 1, 100 * MIB)
+    budget = plan_storage(IMAGES, frozenset(), store, temporary, 1, ())
+    assert [room.filesystem.path for room in budget.rooms] == ["/tmp", "/store"]
+
+
+def test_one_short_room_is_enough_to_refuse() -> None:
+    """Every filesystem must have room."""
+    reserve = Reserve(0, 0, "nothing")
+    good = Room(Filesystem("/store", 1, 1000, 1000, 1000, 1000), ("images",), 1, 1, reserve)
+    short = Room(Filesystem("/tmp", 2, 1000, 0, 1000, 1000), ("temporary",), 1, 1, reserve)
+    assert StorageBudget(1, (), (good,)).fits
+    assert not StorageBudget(1, (), (good, short)).fits
+
+
+@pytest.mark.parametrize(
+    ("available", "inodes", "said"),
+    [
+        (
+            149, 30,
+            "have 149 bytes, need 100 and must keep 50 free (min_free_bytes), missing 1",
+        ),
+        (150, 29, "have 29 inodes, need 20 and must keep 10 free, missing 1"),
+    ],
+)  # fmt: skip
+def test_only_what_is_short_is_said(available: int, inodes: int, said: str) -> None:
+    """Bytes without inodes, inodes without bytes."""
+    filesystem = Filesystem("/store", 1, 1000, available, 1000, inodes)
+    room = Room(filesystem, ("images",), 100, 20, Reserve(50, 10, "min_free_bytes"))
+    assert describe_shortage(room) == f"on the filesystem of /store (images) {said}"
+
+
+@pytest.mark.parametrize(("total", "reserved"), [(1000, 150), (1001, 151), (0, 0)])
+def test_the_collection_threshold_is_rounded_up(total: int, reserved: int) -> None:
+    """Never less than the kubelet wants free."""
+    store = Filesystem("/store", 1, total, 0, 0, 0)
+    assert reserves_on(store, store, KubeletLimits("/k", 85, {}), 0)[1] == (
+        1, Reserve(reserved, 0, "imageGCHighThresholdPercent in /k"),
+    )  # fmt: skip

@@ -89,6 +89,10 @@ def test_overrides() -> None:
         ([("1", "ab", True)], "", "a", ["b"], ""),
         ([("1", "a", True)], "", "a", ["*a*"], ""),
         ([("1", "a", True), ("2", "b", True)], "", "ba", ["c"], "ab"),
+        # One that is gone, unpinned or held does not hide the next.
+        ([("2", "b", True)], "", "ab", [], "b"),
+        ([("1", "a", False), ("2", "b", True)], "", "ab", [], "b"),
+        ([("1", "ax", True), ("2", "b", True)], "x", "ab", [], "b"),
     ],
 )
 def test_stale_pins(
@@ -111,6 +115,12 @@ def test_stale_pins(
         ("*pause*", "quay.io/a", False),
         ("quay.io/b*", "quay.io/a", False),
         ("a.b", "axb", False),
+        ("example.com/*", "xample.com/a", False),
+        ("*pause", "example.com/pause", False),
+        ("*pause", "*pause", True),
+        ("*pause*", "example.com/ause:1", False),
+        ("*pause*", "example.com/paus:1", False),
+        ("example.com/*", "example.com:5000/a", False),
     ],
 )
 def test_patterns_of_crio(pattern: str, name: str, matches: bool) -> None:
@@ -132,3 +142,25 @@ def test_removal() -> None:
         ("f", "a container uses it"),
     )
     assert plan.gone == ("e", "g")
+
+
+def test_the_reasons() -> None:
+    """Each deviation says in words what is wrong with its subject."""
+    found = [
+        *image_deviations("ab", store(("1", "a", False))),
+        *override_deviations(["/c/60-x"]),
+    ]
+    assert [one.detail for one in found] == [
+        "CRI-O does not report it pinned",
+        "no image of this name is in the store",
+        "CRI-O reads it later, and its pinned_images replace ours",
+    ]
+
+
+@pytest.mark.parametrize("handle", ["1", "b", "computed-1"])
+def test_an_image_in_use_by_any_handle(handle: str) -> None:
+    """A container may give its image by identifier, by another name, or by what CRI-O lists."""
+    image = DaemonImage("1", frozenset({"computed-1"}), False)
+    images = ImageStore((image,), StoredNames({"1": frozenset("ab")}))
+    assert plan_removal("", "a", images, frozenset({handle})).remove == ()
+    assert plan_removal("", "a", images, frozenset({"other"})).remove == ("a",)

@@ -26,6 +26,7 @@ STATUS_CONFIG = """\
   [crio.runtime]
     [crio.runtime.runtimes.crun]
       runtime_path = "/usr/bin/crun"
+
   [crio.image]
     pause_image = "registry.k8s.io/pause:3.10.1"
     pinned_images = ["example.com/a@sha256:1", "example.com/b\\"c"]
@@ -100,3 +101,38 @@ def test_pins_of_another_form() -> None:
     """A list in a form that CRI-O does not print is not guessed at."""
     with pytest.raises(UnreadableAnswer, match="reading the output of 'crio config'"):
         parse_configured_pins("pinned_images = [\n\t'a',\n]\n")
+
+
+def test_no_pins_are_configured() -> None:
+    """An encoder that leaves an empty list out means an empty list."""
+    lines = STATUS_CONFIG.splitlines(keepends=True)
+    text = "".join(line for line in lines if "pinned_images" not in line)
+    assert parse_running_config(text).pinned_images == ()
+
+
+def test_settings_of_other_sections_are_not_taken() -> None:
+    """A name may stand in several sections, before and after the one that counts."""
+    text = 'root = "/none"\n' + STATUS_CONFIG + '  [crio.other]\n    pause_image = "other"\n'
+    config = parse_running_config(text)
+    assert config.graph_root == "/var/lib/containers/storage"
+    assert config.pause_image.endswith("/pause:3.10.1")
+
+
+def test_the_whole_message() -> None:
+    """What was read and what it lacks; a long answer is cut."""
+    with pytest.raises(UnreadableAnswer) as caught:
+        parse_crio_version("y" * 300)
+    assert str(caught.value) == f"reading the version of CRI-O: '{'y' * 200}' has none."
+    with pytest.raises(UnreadableAnswer) as caught:
+        parse_running_config("")
+    assert str(caught.value) == (
+        "reading the configuration of the running CRI-O: it lacks 'crio.root'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"), [("1.29.9", "1.30.0"), ("1.36.3", "1.36.10"), ("1.99.9", "2.0.0")]
+)
+def test_versions_are_ordered_by_number(older: str, newer: str) -> None:
+    """Not as text."""
+    assert parse_crio_version(f"version {older}") < parse_crio_version(f"version {newer}")

@@ -31,6 +31,8 @@ def test_bytes() -> None:
         TWO.replace('["a@sha256:1", "b@sha256:2"]', '["b@sha256:2", "a@sha256:1"]'),
         TWO.replace('["a@sha256:1", "b@sha256:2"]', "[1]"),
         TWO.replace('["a@sha256:1", "b@sha256:2"]', '"a"'),
+        TWO.replace('["a@sha256:1", "b@sha256:2"]', "7"),
+        TWO.replace('["a@sha256:1", "b@sha256:2"]', '{"a": 1}'),
         TWO[:-10],
     ],
 )

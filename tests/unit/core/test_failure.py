@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import (
+    CAUSES,
     classify_failure,
     readable_message,
 )
@@ -100,3 +101,99 @@ def test_a_long_message_keeps_its_end() -> None:
 def test_classes(message: str, cause: str) -> None:
     """The more specific class wins."""
     assert classify_failure(message) == cause
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("x: SignatureValidationFailed", "signature_rejected"),
+        ("signature validation failed for x", "signature_rejected"),
+        ("Source image rejected: x", "signature_rejected"),
+        ("Running image is rejected by policy.", "signature_rejected"),
+        ("too many requests", "rate_limited"),
+        ("status 429", "rate_limited"),
+        ("unauthorized: x", "unauthorized"),
+        ("authentication required", "unauthorized"),
+        ("x: denied", "unauthorized"),
+        ("access_denied", "unauthorized"),
+        ("error 401", "unauthorized"),
+        ("error 403", "unauthorized"),
+        ("invalid username/password", "unauthorized"),
+        ("x509: x", "tls"),
+        ("remote error: tls: x", "tls"),
+        ("certificate has expired", "tls"),
+        ("server gave HTTP response to HTTPS client", "tls"),
+        ("manifest does not match provided manifest digest", "corrupt"),
+        ("digest mismatch", "corrupt"),
+        ("bad checksum", "corrupt"),
+        ("manifest unknown", "not_found"),
+        ("x: not found", "not_found"),
+        ("code = NotFound", "not_found"),
+        ("error 404", "not_found"),
+        ("connection refused", "unreachable"),
+        ("no route to host", "unreachable"),
+        ("network is unreachable", "unreachable"),
+        ("no such host", "unreachable"),
+        ("connection reset", "unreachable"),
+        ("i/o timeout", "unreachable"),
+        ("dial tcp 192.0.2.1:443: x", "unreachable"),
+        ("pinging container registry example.com: x", "unreachable"),
+        ("server misbehaving", "unreachable"),
+        ("status code 500", "unreachable"),
+        ("error 502", "unreachable"),
+        ("error 503", "unreachable"),
+        ("error 504", "unreachable"),
+        ("Bad Gateway", "unreachable"),
+        ("Service Unavailable", "unreachable"),
+        ("host is down", "unreachable"),
+        ("code = DeadlineExceeded", "timeout"),
+        ("connection timed out", "timeout"),
+        ("structure needs cleaning", "io_error"),
+        ("error 500", "unknown"),
+        ("4290 bytes of 14010", "unknown"),
+    ],
+)
+def test_each_word(message: str, cause: str) -> None:
+    """Every word that decides does so alone."""
+    assert classify_failure(message) == cause
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("dial tcp 192.0.2.1:443: write: no space left on device", "no_space"),
+        ("Source image rejected: access denied", "signature_rejected"),
+        ("toomanyrequests: access denied, manifest unknown", "rate_limited"),
+        ("unauthorized: x509: certificate, name unknown", "unauthorized"),
+        ("pinging container registry example.com: x509: not found", "tls"),
+        ("dial tcp: unexpected EOF: not found", "corrupt"),
+        ("dial tcp: name unknown", "not_found"),
+        ("dial tcp: i/o timeout, deadline exceeded", "unreachable"),
+        ("timeout: input/output error", "timeout"),
+    ],
+)
+def test_the_order_of_the_classes(message: str, cause: str) -> None:
+    """Of two classes whose words are there, the one that explains the other."""
+    assert classify_failure(message) == cause
+
+
+def test_the_classes() -> None:
+    """These are named in the documentation and in reports."""
+    assert CAUSES == (
+        "no_space", "signature_rejected", "rate_limited", "unauthorized", "tls", "corrupt",
+        "not_found", "unreachable", "timeout", "io_error", "unknown",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        ("rpc error: code = Unknown desc = x", "x"),
+        ("first\nlast\n   \n", "last"),
+        ("y" * 500, "y" * 500),
+        ("x" + "y" * 500, "..." + "y" * 500),
+    ],
+)
+def test_what_is_left_of_a_message(printed: str, message: str) -> None:
+    """The last line that says something, and of a long one its end."""
+    assert readable_message(printed) == message

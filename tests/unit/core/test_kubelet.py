@@ -41,6 +41,14 @@ kind: KubeletConfiguration
         ("1.5Gi", 0, 3 * 2**29),
         (" 100M ", 0, 100_000_000),
         ("1Ki", 0, 1024),
+        ("1k", 0, 1000),
+        ("1G", 0, 1_000_000_000),
+        ("1T", 0, 1_000_000_000_000),
+        ("1P", 0, 1_000_000_000_000_000),
+        ("1Mi", 0, 1_048_576),
+        ("1Ti", 0, 1_099_511_627_776),
+        ("1Pi", 0, 1_125_899_906_842_624),
+        ("100%", 1000, 1000),
     ],
 )
 def test_thresholds(threshold: str, total: int, amount: int) -> None:
@@ -82,6 +90,8 @@ def test_json() -> None:
         "kind: KubeletConfiguration\n",
         "evictionHard:\nevictionSoft: ~\n",
         "evictionSoft: {}\n",
+        "evictionHard: null\n",
+        '{"evictionHard": null, "evictionSoft": null}',
     ],
 )
 def test_defaults(text: str) -> None:
@@ -106,6 +116,8 @@ def test_no_hard_eviction() -> None:
         ('{"evictionHard": []}', "evictionHard or evictionSoft is no mapping"),
         ('{"evictionSoft": 7}', "evictionHard or evictionSoft is no mapping"),
         ("imageGCHighThresholdPercent: high\n", "imageGCHighThresholdPercent is 'high'"),
+        ('{"imageGCHighThresholdPercent": [80]}', "imageGCHighThresholdPercent is [80]"),
+        ('{"evictionHard": {"a": null}}', "threshold 'None'"),
         ("evictionHard: {a: 1}\n", "evictionHard is written as '{a: 1}'"),
         ("evictionHard:\n  - a\n", "'- a' below evictionHard is no 'signal: threshold'"),
         ("evictionHard:\n  a:\n", "'a:' below evictionHard is no 'signal: threshold'"),
@@ -117,3 +129,44 @@ def test_refused(text: str, said: str) -> None:
     with pytest.raises(UnreadableKubeletConfig) as caught:
         parse_kubelet_limits(text, "/k.yaml")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "evictionHard:\n  nodefs.available: 1%\n  imagefs.available: 2%\n",
+        "evictionHard:\n nodefs.available: 1%\n imagefs.available: 2%\n",
+        "evictionHard:\n# why\n  nodefs.available: 1%\n\n# why\n  imagefs.available: 2%\n",
+        "evictionHard:\n\t# why\n  nodefs.available: 1%\n  imagefs.available: 2%\n",
+        '"evictionHard": # why\n  "nodefs.available": \'1%\'\n  \'imagefs.available\': "2%"\n',
+        "'evictionHard':\n  nodefs.available:   1%   # why\n  imagefs.available: 2%\n",
+        (
+            "other:\n  nodefs.available: 9%\nevictionHard:\n  nodefs.available: 1%\n"
+            "  imagefs.available: 2%\nmore:\n  imagefs.available: 9%\n"
+        ),
+        '{"evictionHard": {"nodefs.available": "1%", "imagefs.available": 20}}',
+        '{"evictionHard": {"nodefs.available": "1%"}, "evictionSoft": {"imagefs.available": "2%"}}',
+    ],
+)
+def test_forms_of_a_mapping(text: str) -> None:
+    """Indentation, comments and quotes change nothing, nor do other keys before and after."""
+    limits = parse_kubelet_limits(text, "/k")
+    assert limits.reserved("nodefs.available", 1000) == 10
+    assert limits.reserved("imagefs.available", 1000) == 20
+    assert limits.reserved("nodefs.inodesFree", 1000) == 0
+
+
+def test_the_whole_message() -> None:
+    """The file or the threshold, what is wrong with it, what is needed."""
+    with pytest.raises(UnreadableKubeletConfig) as caught:
+        parse_kubelet_limits("[]", "/k.yaml")
+    assert str(caught.value) == (
+        "reading the kubelet's configuration /k.yaml: it is no mapping."
+        " JSON or block-style YAML is needed."
+    )
+    with pytest.raises(UnreadableKubeletConfig) as caught:
+        amount_of("lots", 1)
+    assert str(caught.value) == (
+        "reading the kubelet threshold 'lots': it is neither a percentage nor a quantity."
+        " 15% or 1Gi would be one."
+    )

@@ -171,24 +171,33 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(platforms=["amd64"]), "it is no platform"),
         (document(sets=[]), "sets is no list"),
         (document(sets={"a": 1}), "sets is no list"),
-        (document(sets=["all"]), "'all' is no set"),
+        (document(sets=["all"]), "'all' is no set. A set there has name and pool."),
+        (document(sets=[["name", "pool"]]), "is no set. A set there has name and pool."),
+        (document(sets=[{"name": "a", "pool": None, "x": 1}]), "is no set. A set there has name"),
         (document(sets=[{"name": 1, "pool": None}]), "is no set"),
         (document(sets=[{"name": "a", "pool": 1}]), "is no set"),
         (document(sets=[{"name": "a", "pool": "x"}] * 2), "set 'a' stands there twice"),
         (document(images={}), "images is no list"),
         (document(images=["x"]), "an image is 'x'. It has reference, sets and platforms."),
+        (document(images=[["reference", "sets", "platforms"]]), "It has reference, sets and"),
+        (document(images=[image(extra=1)]), "It has reference, sets and platforms."),
         (document(images=[image(reference="x:v1")]), "it has no digest"),
         (document(images=[image(sets=[])]), "is asked for by no set"),
         (document(images=[image(sets=[1])]), "is asked for by no set"),
+        (document(images=[image(sets=["edge", 1])]), "is asked for by no set"),
         (document(images=[image(sets="edge")]), "is asked for by no set"),
         (document(images=[image(), image()]), f"{AGENT} stands there twice"),
         (document(images=[image(platforms=[])]), "has no platforms"),
         (document(images=[image(platforms={AMD: {}})]), "lacks manifest or layers"),
+        (document(images=[image(platforms={AMD: ["manifest", "layers"]})]), "lacks manifest or"),
+        (document(images=[platform(extra=1)]), "lacks manifest or layers"),
         (document(images=[platform(layers="x")]), f"the layers of {AGENT} are no list"),
+        (document(images=[platform(manifest=7)]), "unknown digest algorithm '7'"),
         (document(images=[platform(manifest="x")]), "unknown digest algorithm 'x'"),
         (document(images=[platform(layers=[ONE[:-1]])]), "has 63 characters"),
         (document(layers=[]), "layers is no mapping"),
         (document(layers={"x": 1}), "layer 'x': unknown digest algorithm"),
+        (document(layers={7: 1}), "layer 7: unknown digest algorithm"),
         (document(layers={ONE: -1}), "has the size -1. Sizes are whole bytes."),
         (document(layers={ONE: True}), "has the size True"),
         (document(layers={ONE: "10"}), "has the size '10'"),
@@ -214,3 +223,123 @@ def test_one_document(documents: list[Any]) -> None:
     """A lock is one document."""
     with pytest.raises(InvalidLock, match=r"One document, written by lock_images\.yml, is needed"):
         parse_lock(documents, "l")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("x", "it is no lock. One document, written by lock_images.yml, is needed."),
+        (document(version=None), "its version is None. A lock has 'version: 1'."),
+        (
+            document(version=2),
+            "it has version 2, this collection knows 1. A newer edgefleet.crio is needed.",
+        ),
+        (
+            {"version": 1},
+            "it has the keys version. A lock has the keys version, platforms, sets, images, layers.",
+        ),
+        (document(platforms=[]), "platforms is no list of platforms. Lock again."),
+        (document(sets=[]), "sets is no list of sets. Lock again."),
+        (document(images={}), "images is no list. Lock again."),
+        (
+            document(images=["x" * 121]),
+            f"an image is '{'x' * 120}'. It has reference, sets and platforms.",
+        ),
+        (document(layers=[]), "layers is no mapping of digests to sizes. Lock again."),
+        (
+            document(sets=[{"name": "z", "pool": None}]),
+            "all is asked for an image and not among sets. Lock again.",
+        ),
+        (document(layers={}), f"{ONE} is used by an image and has no size. Lock again."),
+        (
+            document(images=[], sets=[{"name": "all", "pool": None}]),
+            f"{ONE} has a size and no image uses it. Lock again.",
+        ),
+        (
+            document(platforms=["linux/s390x", ARM, AMD]),
+            (
+                f"{AGENT} has the platforms linux/amd64, linux/arm64 where the lock says linux/amd64,"
+                " linux/arm64, linux/s390x. Lock again."
+            ),
+        ),
+    ],
+)
+def test_the_whole_message(written: Any, message: str) -> None:
+    """The file, what contradicts what, what is needed; of several, the first by name."""
+    with pytest.raises(EdgefleetError) as caught:
+        parse_lock([written], "site.lock.yml")
+    assert str(caught.value) == f"reading the lock site.lock.yml: {message}"
+
+
+def test_layers_of_no_size_and_images_of_none() -> None:
+    """Empty layers have no bytes, and images may have no layers."""
+    empty = {"manifest": TWO, "layers": []}
+    zero = {"manifest": TWO, "layers": [ONE]}
+    written = document(
+        sets=[{"name": "edge", "pool": None}],
+        images=[image(platforms={AMD: empty, ARM: zero})],
+        layers={ONE: 0},
+    )
+    lock = parse_lock([written], "l")
+    assert layers_on_platform(lock, [AGENT], AMD, "l") == [{"reference": AGENT, "layers": []}]
+    assert layers_on_platform(lock, [AGENT], ARM, "l") == [
+        {"reference": AGENT, "layers": [{"digest": ONE, "size": 0}]}
+    ]
+
+
+def test_what_the_lock_lacks_stops_nothing() -> None:
+    """What comes after a reference that is not locked is still answered."""
+    sliced = layers_on_platform(a_lock(), ["example.com/x@d", AGENT], ARM, "l")
+    assert sliced == [{"reference": AGENT, "layers": [{"digest": TWO, "size": 20}]}]
+    with pytest.raises(InvalidLock) as caught:
+        layers_on_platform(a_lock(), [AGENT], "linux/s390x", "l")
+    assert str(caught.value) == (
+        f"reading the lock l: {AGENT} is not locked for linux/s390x."
+        " Add the platform to pin_images_platforms and lock again."
+    )
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_reordered_file_is_the_same_lock(order: random.Random) -> None:
+    """Images, sets, platforms of images and layers may stand in any order in the file."""
+
+    def shuffled(value: list[Any]) -> list[Any]:
+        return order.sample(value, len(value))
+
+    written = document()
+    written["sets"] = shuffled(written["sets"])
+    written["images"] = [
+        {
+            **one,
+            "sets": shuffled(one["sets"]),
+            "platforms": dict(shuffled(list(one["platforms"].items()))),
+        }
+        for one in shuffled(written["images"])
+    ]
+    written["layers"] = dict(shuffled(list(written["layers"].items())))
+    again = parse_lock([dict(shuffled(list(written.items())))], "l")
+    assert render_document(lock_document(again), "Review me.") == TEXT
+
+
+HEXES = st.from_regex(r"[a-f0-9]{64}", fullmatch=True).map("sha256:{}".format)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
+
+
+@given(
+    names=st.dictionaries(TEXTS, st.none() | TEXTS, min_size=1, max_size=3),
+    digests=st.lists(HEXES, min_size=1, max_size=5, unique=True),
+    sizes=st.lists(st.integers(0, 2**40), min_size=5, max_size=5),
+)
+def test_round_trip(names: dict[str, str | None], digests: list[str], sizes: list[int]) -> None:
+    """Whatever the names, digests and sizes: written, read and written again it is the same."""
+    references = tuple(sorted(f"example.com/app@{one}" for one in digests))
+    sets = [PinnedImageSet(name, pool, references, (), "x") for name, pool in names.items()]
+    on_platform = LockedPlatform(digests[0], tuple(digests))
+    resolved = {reference: {AMD: on_platform, ARM: on_platform} for reference in references}
+    sized = dict(zip(digests, sizes, strict=False))
+    lock = build_lock(sets, [AMD, ARM], resolved, sized)
+    text = render_document(lock_document(lock), "Review me.")
+    again = parse_lock(load_documents(text, "l"), "l")
+    assert again == lock
+    assert render_document(lock_document(again), "Review me.") == text
+    assert build_lock(again.pinned_image_sets("y"), [ARM, AMD], resolved, sized) == lock

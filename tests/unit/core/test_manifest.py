@@ -57,6 +57,14 @@ def test_sha512() -> None:
         ({}, "it is no image manifest, KeyError('layers')"),
         ([], "it is no image manifest"),
         ({"layers": [{"digest": "d"}]}, "it is no image manifest"),
+        ({"layers": None}, "it is no image manifest"),
+        ({"manifests": None}, "it is no image manifest"),
+        ("text", "it is no image manifest"),
+        ({"mediaType": f"{OCI}.index.v1+json"}, "it is no image manifest, KeyError('manifests')"),
+        (
+            {"mediaType": f"{DOCKER}.list.v2+json", "layers": []},
+            "it is no image manifest, KeyError('manifests')",
+        ),
         ({"layers": [{"digest": "d", "size": "x"}]}, "it is no image manifest"),
         ({"manifests": [{}]}, "it is no image manifest"),
     ],
@@ -74,3 +82,19 @@ def test_other_bytes() -> None:
     text, digest = served({"layers": []})
     with pytest.raises(InvalidManifest, match="what the registry served does not match"):
         parse_manifest(text + " ", digest, "r")
+
+
+def test_bytes_that_are_no_json() -> None:
+    """A digest may be right for anything."""
+    digest = f"sha256:{hashlib.sha256(b'<html>').hexdigest()}"
+    with pytest.raises(InvalidManifest, match=r"^reading the manifest of r: it is no image manif"):
+        parse_manifest("<html>", digest, "r")
+
+
+def test_the_whole_message() -> None:
+    """What it is, and what is needed."""
+    with pytest.raises(InvalidManifest) as caught:
+        parse_manifest(*served({"schemaVersion": 1}), "r")
+    assert str(caught.value) == (
+        "reading the manifest of r: it has the outdated schema 1. Push it again."
+    )

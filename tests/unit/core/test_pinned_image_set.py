@@ -18,7 +18,8 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.errors import Edgef
 
 DIGEST = "sha256:" + "a" * 64
 APP, AGENT = f"example.com/app@{DIGEST}", f"example.com/agent@{DIGEST}"
-ROLE = "machineconfiguration.openshift.io/role"
+GROUP = "machineconfiguration.openshift.io/"
+ROLE = f"{GROUP}role"
 
 
 def openshift(**changes: Any) -> dict[str, Any]:
@@ -75,6 +76,13 @@ def test_list_and_plain_sets() -> None:
         ("text", "it holds a str where a set should be"),
         (None, "it holds a nothing"),
         ([], "it holds a list"),
+        ((), "it holds a list"),
+        ({"kind": "List"}, "kind 'List', apiVersion None"),
+        ({"kind": "List", "items": {}}, "kind 'List', apiVersion None"),
+        ({"items": []}, "unknown key 'items'"),
+        ({"kind": "PinnedImageSet"}, "kind 'PinnedImageSet', apiVersion None"),
+        ({"apiVersion": f"{GROUP}v1"}, f"kind None, apiVersion '{GROUP}v1'"),
+        (openshift(kind="ConfigMap"), f"kind 'ConfigMap', apiVersion '{GROUP}v1'"),
         ({"kind": "ConfigMap", "apiVersion": "v1"}, "kind 'ConfigMap', apiVersion 'v1'"),
         (openshift(apiVersion="v1"), "apiVersion 'v1'"),
         (openshift(metadata=None), "metadata is nothing. metadata must be a mapping."),
@@ -87,11 +95,17 @@ def test_list_and_plain_sets() -> None:
         (openshift(spec={"pinnedImages": []}), "spec.pinnedImages is empty"),
         (openshift(spec={"pinnedImages": {"a": 1}}), "spec.pinnedImages is mapping"),
         (openshift(spec={"pinnedImages": [APP]}), "an entry of spec.pinnedImages is"),
+        (openshift(spec={"pinnedImages": [["name"]]}), "an entry of spec.pinnedImages is ['name']"),
+        (
+            openshift(spec={"pinnedImages": [{"name": APP, "tag": "v1"}]}),
+            "an entry of spec.pinnedImages is {",
+        ),
         (
             openshift(spec={"pinnedImages": [{"name": "x:v1"}]}),
             "set 'base' (f.yml): it has no digest",
         ),
         ({"name": "a", "images": [APP], "labels": {}}, "unknown key 'labels'"),
+        ({"name": "a", "images": [APP], "z": 1, "y": 1, "x": 1, 7: 1}, "unknown key '7'"),
         ({"images": [APP]}, "name is None"),
         ({"name": " a", "images": [APP]}, "name is ' a'"),
         ({"name": "a", "images": "text"}, "images is str"),
@@ -135,3 +149,60 @@ def test_two_sets_of_one_name() -> None:
     ):
         check_names([*sets("edge"), PinnedImageSet("s0", "edge", (), (), "b.yml")])
     check_names(sets("edge", "edge"))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (
+            openshift(spec={"pinnedImages": [7]}),
+            (
+                "reading set 'base' (f.yml): an entry of spec.pinnedImages is 7."
+                " Each entry is 'name: <reference>'."
+            ),
+        ),
+        (
+            openshift(spec=[]),
+            "reading set 'base' (f.yml): spec is list. spec must be a mapping.",
+        ),
+        (
+            openshift(metadata={"name": 7}),
+            "reading f.yml: metadata.name is 7. metadata.name must be a name of one line.",
+        ),
+        (
+            {"name": "a", "images": [APP], "tag": 1},
+            (
+                "reading f.yml: a set has the unknown key 'tag'."
+                " A plain set has name, pool and images."
+            ),
+        ),
+        (
+            {"name": "a", "images": [APP], "pool": 7},
+            "reading set 'a' (f.yml): pool is 7. pool must be a name of one line.",
+        ),
+        (
+            {"name": "a"},
+            "reading set 'a' (f.yml): images is empty. A set needs at least one image.",
+        ),
+        (
+            7,
+            (
+                "reading f.yml: it holds a int where a set should be."
+                " A document of kind PinnedImageSet, or name and images, is needed."
+            ),
+        ),
+    ],
+)
+def test_the_whole_message(document: Any, message: str) -> None:
+    """What failed on what, the cause, what is needed."""
+    with pytest.raises(EdgefleetError) as caught:
+        parse_pinned_image_sets(document, "f.yml")
+    assert str(caught.value) == message
+
+
+def test_references_are_sorted() -> None:
+    """What is wanted and what was named twice, in whatever order the document has them."""
+    written = [f"example.com/{letter}@{DIGEST}" for letter in "hgfedcba"]
+    (one,) = parse_pinned_image_sets({"name": "a", "images": [*written, *written]}, "f.yml")
+    assert list(one.references) == list(one.repeated) == written[::-1]
+    assert list(references_for_pool([one], "edge")) == written[::-1]

@@ -34,7 +34,9 @@ DIGEST = f"sha256:{HEX}"
         (f"index.docker.io/busybox@{DIGEST}", f"docker.io/library/busybox@{DIGEST}"),
         (f"docker.io/busybox@{DIGEST}", f"docker.io/library/busybox@{DIGEST}"),
         (f"example.com/a__b/c--d/e.f@{DIGEST}", f"example.com/a__b/c--d/e.f@{DIGEST}"),
+        (f"example.com/a@sha384:{HEX}{HEX[:32]}", f"example.com/a@sha384:{HEX}{HEX[:32]}"),
         (f"example.com/a@sha512:{HEX * 2}", f"example.com/a@sha512:{HEX * 2}"),
+        (f"app.v1@{DIGEST}", f"docker.io/library/app.v1@{DIGEST}"),
         (f"example.com/{'a' * 255}@{DIGEST}", f"example.com/{'a' * 255}@{DIGEST}"),
     ],
 )
@@ -80,6 +82,8 @@ def test_parts() -> None:
         (f"example.com/a:-x@{DIGEST}", "'-x' is no tag"),
         (f"example.com/a:{'t' * 129}@{DIGEST}", "is no tag"),
         (f"example.com/{'a' * 256}@{DIGEST}", "its path is longer than 255 characters"),
+        (f"example.com/a@sha384:{HEX}", "has 64 characters where sha384 has 96 lower-case hex"),
+        (f"example.com/a b@{DIGEST}", "it has white space"),
         (7, "it is a int, not a string"),
         (None, "it is a NoneType, not a string"),
     ],
@@ -128,3 +132,58 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     except InvalidReference:
         return
     assert not set(reference) & set("\"'\\*$;` \n")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "example.com/a:v1",
+            (
+                "image reference 'example.com/a:v1' in f.yml: it has no digest."
+                " Nodes take name@sha256:<64 hex> only."
+            ),
+        ),
+        (
+            "*",
+            (
+                "image reference '*' in f.yml: a wildcard is no reference: it would pin what nobody"
+                " reviewed."
+            ),
+        ),
+        ("", "image reference '' in f.yml: it is empty."),
+        ("A", "image reference 'A' in f.yml: it is no image reference."),
+        (" a", "image reference ' a' in f.yml: it has white space."),
+        ("B" * 199, f"image reference '{'B' * 199}... in f.yml: it is no image reference."),
+        ("B" * 198, f"image reference '{'B' * 198}' in f.yml: it is no image reference."),
+        (
+            f"a:{'t' * 300}",
+            f"image reference 'a:{'t' * 197}... in f.yml: '{'t' * 200}' is no tag.",
+        ),
+    ],
+)
+def test_the_whole_message(written: str, message: str) -> None:
+    """What failed on what, the cause, what is needed; a long reference is cut at 200 characters."""
+    with pytest.raises(InvalidReference) as caught:
+        parse_digest_reference(written, "f.yml")
+    assert str(caught.value) == message
+
+
+def test_many_are_sorted() -> None:
+    """The order does not depend on that of the input."""
+    written = [f"example.com/{letter}@{DIGEST}" for letter in "hgfedcba"]
+    assert parse_digest_references(written, "here") == written[::-1]
+
+
+@given(
+    host=HOSTS,
+    name=NAMES,
+    tag=st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", fullmatch=True),
+    digest=st.none() | st.from_regex(r"sha256:[a-f0-9]{64}", fullmatch=True),
+)
+def test_round_trip(host: str, name: str, tag: str | None, digest: str | None) -> None:
+    """Tag and digest come back as written, and what was rendered is parsed as the same."""
+    written = f"{host}/{name}" + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+    reference = parse_reference(written, "here")
+    assert (reference.tag, reference.digest) == (tag, digest)
+    assert parse_reference(str(reference), "there") == reference

@@ -44,10 +44,13 @@ def test_delays_double_up_to_a_minute(first: float, delays: list[float]) -> None
     ("version", "supported", "restart"),
     [
         ("1.27.9", False, False),
+        ("0.99.9", False, False),
         ("1.28.0", True, True),
         ("1.28.11", True, True),
+        ("1.29.0", True, True),
         ("1.29.6", True, True),
         ("1.29.7", True, False),
+        ("1.30.0", True, True),
         ("1.30.2", True, True),
         ("1.30.3", True, False),
         ("1.31.0", True, False),

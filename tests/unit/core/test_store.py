@@ -93,6 +93,9 @@ def test_names_of_several_stores() -> None:
         StoredNames({"1": frozenset("b"), "2": frozenset("c")})
     )
     assert both == StoredNames({"1": frozenset("ab"), "2": frozenset("c")})
+    one = StoredNames({"1": frozenset("a")})
+    one.merged_with(both)
+    assert one == StoredNames({"1": frozenset("a")})
 
 
 def test_layers() -> None:
@@ -114,3 +117,43 @@ def test_unreadable(parse: Callable[[str], object], text: str) -> None:
     """Anything else is an answer that we do not understand, never an empty store."""
     with pytest.raises(UnreadableAnswer, match=r"^reading the "):
         parse(text)
+
+
+def test_an_image_in_use_by_its_tag() -> None:
+    """The name that the container was asked for counts beside what CRI-O made of it."""
+    container = {"imageRef": APP, "image": {"image": PAUSE}, "imageId": "5215"}
+    assert parse_running_images(json.dumps({"containers": [container]})) == {APP, PAUSE, "5215"}
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (parse_crictl_images, "{}", "the answer of 'crictl images': it lacks 'images'."),
+        (parse_crictl_images, '{"images": [{}]}', "the answer of 'crictl images': it lacks 'id'."),
+        (parse_images_json, "[{}]", "the store's images.json: it lacks 'id'."),
+        (parse_layers_json, "[7]", "the store's layers.json: it lacks "),
+        (parse_layers_json, "null", "the store's layers.json: it lacks "),
+        (
+            parse_layers_json,
+            '[{"compressed-diff-digest": "d", "flags": "incomplete"}]',
+            "the store's layers.json: it lacks ",
+        ),
+        (parse_running_images, "{}", "the answer of 'crictl ps': it lacks 'containers'."),
+        (
+            parse_running_images,
+            '{"containers": [{"imageRef": "x", "image": "x"}]}',
+            "the answer of 'crictl ps': it lacks ",
+        ),
+        (parse_crictl_images, "x", "the answer of 'crictl images': it is no JSON, Expecting"),
+        (parse_images_json, "x", "the store's images.json: it is no JSON, Expecting"),
+        (parse_layers_json, "x", "the store's layers.json: it is no JSON, Expecting"),
+        (parse_running_images, "x", "the answer of 'crictl ps': it is no JSON, Expecting"),
+    ],
+)
+def test_what_is_unreadable_is_named(
+    parse: Callable[[str], object], text: str, message: str
+) -> None:
+    """The program or the file, and what it lacks."""
+    with pytest.raises(UnreadableAnswer) as caught:
+        parse(text)
+    assert str(caught.value).startswith(f"reading {message}")

@@ -75,3 +75,21 @@ def test_what_stays_is_pinned_at_every_moment(
     assert set(parse_drop_in(committed.text or "") or ()) == new
     assert set(committed.withdrawn) == old - new
     assert not plan_pins("present", new, committed.text, journal).changed
+
+
+def test_the_lists_are_sorted() -> None:
+    """What is added, withdrawn and kept, in an order that does not depend on the input's."""
+    staged = plan_pins("staged", "hgfe", render_drop_in("dcba"), "")
+    assert (staged.added, staged.kept) == (tuple("efgh"), tuple("abcd"))
+    committed = plan_pins("present", "hgfe", staged.text, "")
+    assert (committed.withdrawn, committed.references) == (tuple("abcd"), tuple("efgh"))
+
+
+@given(old=REFERENCES, new=REFERENCES)
+def test_a_spoiled_file_loses_no_pin(old: set[str], new: set[str]) -> None:
+    """With the journal, staging over a spoiled or missing file pins what it did before."""
+    for current in (None, "", "spoiled"):
+        staged = plan_pins("staged", new, current, old)
+        assert set(staged.references) == old | new
+        assert staged.changed
+        assert (set(staged.added), set(staged.kept)) == (new - old, old - new)

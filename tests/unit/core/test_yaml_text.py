@@ -67,3 +67,25 @@ def test_without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
         load_documents("a: 1", "f.yml")
     with pytest.raises(InvalidYaml, match="rendering YAML"):
         render_document({}, "")
+
+
+def test_the_place() -> None:
+    """Line and column are counted from one, as editors do."""
+    with pytest.raises(InvalidYaml) as caught:
+        load_documents("a: b\nc: !x y\n", "f.yml")
+    assert str(caught.value) == (
+        "reading f.yml: could not determine a constructor for the tag '!x' in line 2, column 4."
+        " It must be YAML."
+    )
+
+
+def test_an_error_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyYAML need not say where."""
+
+    def load_all(*_args: object, **_options: object) -> None:
+        raise yaml_text.yaml.MarkedYAMLError(problem="odd")
+
+    monkeypatch.setattr(yaml_text.yaml, "load_all", load_all)
+    with pytest.raises(InvalidYaml) as caught:
+        load_documents("a: 1", "f.yml")
+    assert str(caught.value) == "reading f.yml: odd. It must be YAML."

@@ -13,12 +13,11 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
     render_drop_in,
 )
 from unit.fake_host import (
+    CONF_D,
     CRIO,
     DROP_IN,
     IMAGES_JSON,
     JOURNAL,
-    SYSTEMCTL,
-    Call,
     FakeHost,
     check_config,
     containers,
@@ -28,13 +27,13 @@ from unit.fake_host import (
     images,
     images_json,
     pins_of,
+    service,
     status_config,
 )
 
 RunModule = Callable[..., dict[str, Any]]
 A, B = (f"example.com/{name}@sha256:{name * 64}" for name in "ab")
 COPY = "/run/edgefleet-crio/crio.conf.d"
-CONF_D = "/etc/crio/crio.conf.d"
 
 
 IMAGE = {"reference": A, "layers": [{"digest": "d", "size": 1000}]}
@@ -188,7 +187,7 @@ class TestReload:
         host.files[IMAGES_JSON] = images_json([A])
         host.expect(
             status_config(), images([A]), check_config(CONF_D), crio_version(),
-            Call((SYSTEMCTL, "reload", "crio.service")), status_config([A]), images([A], [A]),
+            service("reload"), status_config([A]), images([A], [A]),
         )  # fmt: skip
         result = run_module("crio_reload", references=[A])
         assert keys(result) == {"action", "unpinned", "stale"}

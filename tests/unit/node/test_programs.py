@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crictl import Crictl
@@ -23,7 +25,6 @@ from unit.fake_host import (
     DROP_IN,
     IMAGES_JSON,
     LAYERS_JSON,
-    SYSTEMCTL,
     Call,
     FakeHost,
     check_config,
@@ -31,6 +32,7 @@ from unit.fake_host import (
     images,
     images_json,
     pins_of,
+    service,
     status_config,
 )
 
@@ -70,7 +72,7 @@ def test_up_to_1_28_status_was_a_program_of_its_own(host: FakeHost) -> None:
     """Where it is there, it is used."""
     host.programs["crio-status"] = "/usr/bin/crio-status"
     old = status_config(["a"])
-    host.expect(Call(("/usr/bin/crio-status", "config"), stdout=old.stdout))
+    host.expect(Call(("/usr/bin/crio-status", "config"), stdout=old.stdout, timeout=60))
     assert Crio(host).running_config().pinned_images == ("a",)
 
 
@@ -79,7 +81,7 @@ def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
     path = "/etc/crio/crio.conf.d/70-x"
     host.files[path] = "pinned_images = = x"
     asked = pins_of(path, [])
-    host.expect(Call(asked.argv, stdin=asked.stdin, rc=1, stderr='level=fatal msg="toml: x"'))
+    host.expect(replace(asked, rc=1, stdout="", stderr='level=fatal msg="toml: x"'))
     crio = Crio(host)
     (drop_in,) = crio.files_with_pins()
     with pytest.raises(EdgefleetError, match=f"reading the pins of {path}: toml: x"):
@@ -96,8 +98,7 @@ def test_a_path_elsewhere_is_not_put_into_the_copy(host: FakeHost) -> None:
 @pytest.mark.parametrize(("action", "word"), [("reload", "reload"), ("restart", "restart")])
 def test_systemctl(host: FakeHost, action: str, word: str) -> None:
     """A failure of systemctl is told."""
-    failed = Call((SYSTEMCTL, word, "crio.service"), rc=1, stderr="Unit crio.service not found.\n")
-    host.expect(failed)
+    host.expect(service(word, rc=1, stderr="Unit crio.service not found.\n"))
     with pytest.raises(CommandFailed, match=rf"^{word}\w* CRI-O: Unit crio\.service not found\.$"):
         getattr(Crio(host), action)()
 
@@ -138,6 +139,6 @@ def test_a_wiped_store(host: FakeHost) -> None:
 
 def test_version_is_asked_of_the_program(host: FakeHost) -> None:
     """A program that cannot say it is told so."""
-    host.expect(Call((CRIO, "--version"), stdout="?"))
+    host.expect(Call((CRIO, "--version"), stdout="?", timeout=60))
     with pytest.raises(EdgefleetError, match="reading the version of CRI-O"):
         Crio(host).version()
