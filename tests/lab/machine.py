@@ -125,10 +125,10 @@ class Machine:
         """Start the machine; whoever needs it ready must wait for that."""
         binds = [f"--bind={disk.folder}:{place}" for place, disk in self._bound.items()]
         namespace = self.network.namespace(self.spec.name)
-        only_ours = [_ONLY_OURS, "only-ours", places.labs(), self.folder, namespace]
         launch(
             [
-                *("unshare", "--mount", "sh", "-c", *only_ours),
+                *("unshare", "--mount", "sh", "-c", _ONLY_OURS, "only-ours"),
+                *(places.labs(), self.folder, namespace),
                 "systemd-nspawn",
                 "--quiet",
                 "--register=no",

@@ -84,7 +84,7 @@ class Registry:
     def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
         namespace = self._network.namespace(NAMESPACE)
-        program = [self.folder / "program", "serve", self.folder / "config.yml"]
+        program: list[str | Path] = [self.folder / "program", "serve", self.folder / "config.yml"]
         launch(
             ["nsenter", f"--net={namespace}", *program],
             record=self._record,

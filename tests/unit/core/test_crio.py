@@ -136,3 +136,9 @@ def test_the_whole_message() -> None:
 def test_versions_are_ordered_by_number(older: str, newer: str) -> None:
     """Not as text."""
     assert parse_crio_version(f"version {older}") < parse_crio_version(f"version {newer}")
+
+
+def test_lines_that_are_no_setting() -> None:
+    """Blank lines and comments may stand anywhere."""
+    text = STATUS_CONFIG.replace("[crio.image]\n", "[crio.image]\n\n    # pinned_images\n")
+    assert parse_running_config(text) == parse_running_config(STATUS_CONFIG)

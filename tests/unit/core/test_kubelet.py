@@ -170,3 +170,9 @@ def test_the_whole_message() -> None:
         "reading the kubelet threshold 'lots': it is neither a percentage nor a quantity."
         " 15% or 1Gi would be one."
     )
+
+
+@pytest.mark.parametrize("threshold", ["0.5%", "1.5Gi", "100"])
+def test_amounts_are_whole(threshold: str) -> None:
+    """Bytes and inodes have no fractions."""
+    assert type(amount_of(threshold, 1001)) is int

@@ -252,6 +252,22 @@ def test_one_document(documents: list[Any]) -> None:
         ),
         (document(layers={}), f"{ONE} is used by an image and has no size. Lock again."),
         (
+            document(sets=[{"name": "all", "pool": 7}]),
+            "{'name': 'all', 'pool': 7} is no set. A set there has name and pool.",
+        ),
+        (
+            document(
+                platforms=[AMD],
+                images=[
+                    image(platforms={one: {"manifest": TWO, "layers": []} for one in (ARM, AMD)})
+                ],
+            ),
+            (
+                f"{AGENT} has the platforms linux/amd64, linux/arm64 where the lock says linux/amd64."
+                " Lock again."
+            ),
+        ),
+        (
             document(images=[], sets=[{"name": "all", "pool": None}]),
             f"{ONE} has a size and no image uses it. Lock again.",
         ),

@@ -181,6 +181,18 @@ def test_two_sets_of_one_name() -> None:
             "reading set 'a' (f.yml): pool is 7. pool must be a name of one line.",
         ),
         (
+            openshift(spec={}),
+            "reading set 'base' (f.yml): spec.pinnedImages is empty. A set needs at least one image.",
+        ),
+        (
+            openshift(metadata={"name": "a", "labels": [7]}),
+            "reading set 'a' (f.yml): metadata.labels is list. metadata.labels must be a mapping.",
+        ),
+        (
+            {"name": 7, "images": [APP]},
+            "reading f.yml: name is 7. name must be a name of one line.",
+        ),
+        (
             {"name": "a"},
             "reading set 'a' (f.yml): images is empty. A set needs at least one image.",
         ),
@@ -206,3 +218,23 @@ def test_references_are_sorted() -> None:
     (one,) = parse_pinned_image_sets({"name": "a", "images": [*written, *written]}, "f.yml")
     assert list(one.references) == list(one.repeated) == written[::-1]
     assert list(references_for_pool([one], "edge")) == written[::-1]
+
+
+def test_the_whole_message_of_several_sets() -> None:
+    """Both places of a name; the pools there are, each once."""
+    with pytest.raises(EdgefleetError) as caught:
+        check_names([*sets("edge"), *sets("edge")])
+    assert str(caught.value) == (
+        "set 's0' in 0.yml: 0.yml has a set of that name too. Every set needs a name of its own."
+    )
+    with pytest.raises(EdgefleetError) as caught:
+        references_for_pool(sets("edge", "control", "edge"), "egde")
+    assert str(caught.value) == (
+        "looking for the images of pool 'egde': no set names that pool."
+        " The sets name these pools: control, edge."
+    )
+    with pytest.raises(EdgefleetError) as caught:
+        references_for_pool([], "edge")
+    assert str(caught.value) == (
+        "looking for the images of pool 'edge': no set names that pool. There are no sets."
+    )

@@ -153,6 +153,10 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         ),
         ("", "image reference '' in f.yml: it is empty."),
         ("A", "image reference 'A' in f.yml: it is no image reference."),
+        (
+            f"a@sha256:{'A' * 64}",
+            f"image reference 'a@sha256:{'A' * 64}' in f.yml: the digest has upper-case letters.",
+        ),
         (" a", "image reference ' a' in f.yml: it has white space."),
         ("B" * 199, f"image reference '{'B' * 199}... in f.yml: it is no image reference."),
         ("B" * 198, f"image reference '{'B' * 198}' in f.yml: it is no image reference."),
