@@ -14,8 +14,9 @@ from .machine import NodeSpec
 def main(arguments: list[str]) -> int:
     """Do what the command line says; return the exit code."""
     chosen = _parser().parse_args(arguments)
-    # Whoever ends us wants the lab away, not half up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whoever ends us wants the lab away, not half up; a shell's background jobs ignore Ctrl-C.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         match chosen.command:
             case "setup":

@@ -28,7 +28,7 @@ def remove(prefix: str) -> bool:
     """Remove every cgroup of that prefix with all below it; whether none is left."""
     left = False
     for top in _named(prefix):
-        for folder, _, _ in os.walk(top, topdown=False):
+        for folder, _below, _files in os.walk(top, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         left = left or top.exists()
@@ -45,7 +45,7 @@ def _parents() -> list[Path]:
         return [mounts[0][0]]
     parents = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
+        _number, controllers, path = line.split(":", 2)
         wanted = set(filter(None, controllers.split(",")))
         parents += [
             point / path.lstrip("/")
@@ -58,8 +58,8 @@ def _parents() -> list[Path]:
 def _mounts() -> Iterator[tuple[Path, set[str]]]:
     """Mount point and controllers of each hierarchy; version 2 names no controllers."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split()
+        before, _dash, after = line.partition(" - ")
+        kind, _source, options = after.split()
         point = Path(before.split()[4])
         if kind == "cgroup2" and _ROOT in (point, *point.parents):
             yield point, set()
@@ -77,7 +77,7 @@ def _inherit_cpuset(parent: Path, folder: Path) -> None:
 
 def _named(prefix: str) -> list[Path]:
     found = []
-    for folder, below, _ in os.walk(_ROOT):
+    for folder, below, _files in os.walk(_ROOT):
         ours = [name for name in below if name.startswith(prefix)]
         found += [Path(folder, name) for name in ours]
         below[:] = [name for name in below if name not in ours]

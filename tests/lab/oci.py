@@ -64,7 +64,7 @@ class PlatformImage:
     @property
     def descriptor(self) -> dict[str, Any]:
         """How an index names it."""
-        system, _, architecture = self.platform.partition("/")
+        system, _slash, architecture = self.platform.partition("/")
         platform = {"architecture": architecture, "os": system}
         return {
             "mediaType": _MANIFEST,
@@ -97,7 +97,7 @@ class Layout:
 
     def image(self, platform: str, layers: tuple[Layer, ...]) -> PlatformImage:
         """The image of these layers for one platform."""
-        system, _, architecture = platform.partition("/")
+        system, _slash, architecture = platform.partition("/")
         config = {
             "architecture": architecture,
             "os": system,
@@ -164,7 +164,7 @@ def _runtime_files() -> Iterator[tuple[str, bytes, int]]:
 def _seeded_files(spec: LayerSpec) -> Iterator[tuple[str, bytes, int]]:
     """Contents of uneven length that sum up to the size asked for."""
     source = random.Random(spec.seed)  # noqa: S311 - the same bytes every time are wanted
-    weights = [source.uniform(0.2, 1.8) for _ in range(spec.files)]
+    weights = [source.uniform(0.2, 1.8) for _file in range(spec.files)]
     unit = spec.size / sum(weights) if weights else 0.0
     done = 0
     reached = 0.0

@@ -3,9 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all unit tests share."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.edgefleet.crio.plugins.doc_fragments.node import ModuleDocFragment
 from hypothesis import settings
 from unit.fake_host import FakeHost
 
@@ -20,3 +25,30 @@ def host() -> Iterator[FakeHost]:
     fake = FakeHost()
     yield fake
     fake.assert_all_called()
+
+
+@pytest.fixture
+def documented_options() -> Callable[[Any], dict[str, Any]]:
+    """Return what turns a module's documentation, with its fragments, into an argument spec."""
+    return _documented_options
+
+
+def _documented_options(module: Any) -> dict[str, Any]:
+    document = yaml.safe_load(module.DOCUMENTATION)
+    options: dict[str, Any] = {}
+    for fragment in document.get("extends_documentation_fragment", ()):
+        part = fragment.removeprefix("edgefleet.crio.node").lstrip(".") or "documentation"
+        text = getattr(ModuleDocFragment, part.upper())
+        options.update(yaml.safe_load(text).get("options", {}))
+    for name, option in document["options"].items():
+        options[name] = {**options.get(name, {}), **option}
+    return _argument_spec(options)
+
+
+def _argument_spec(options: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    for name, option in options.items():
+        spec[name] = {key: value for key, value in option.items() if key != "description"}
+        if "suboptions" in option:
+            spec[name]["options"] = _argument_spec(spec[name].pop("suboptions"))
+    return spec

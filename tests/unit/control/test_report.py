@@ -75,16 +75,51 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
             "Module failed: x",
         ),
         (
-            report(None, {"msg": "MODULE FAILURE", "module_stderr": "SyntaxError: invalid syntax"}),
+            report(
+                {**LACKING, "wanted": 9},
+                {"msg": "x"},
+                image_pull_result={
+                    "images": [
+                        image(f"{cause}-image", "failed", cause=cause)
+                        for cause in ("tls", "timeout", "no_space", "corrupt", "tls", "io_error")
+                    ]
+                },
+            ),
             "failed",
-            "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter).",
+            "6 of 9 images failed (corrupt, io_error, no_space, timeout, tls)",
         ),
+        (report(LACKING, {"rc": 1}), "failed", ""),
     ],
 )
 def test_state_and_line(node: dict[str, Any], state: str, line: str) -> None:
     """One line says it."""
     assert node["state"] == state
     assert node_lines({"node1": node})[0] == f"node1  {state:<12}  {line}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "future feature annotations is not defined",
+        "ansible-core requires a minimum of Python2 version 2.7 or Python3 version 3.8",
+        "SyntaxError: invalid syntax",
+    ],
+)
+@pytest.mark.parametrize("key", ["msg", "module_stderr", "module_stdout"])
+def test_a_python_that_is_too_old(said: str, key: str) -> None:
+    """It is said in plain words, wherever ansible-core put the traceback."""
+    node = report(None, {"msg": "MODULE FAILURE", key: f"Traceback:\n{said}\n"})
+    assert node["message"] == (
+        "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter)."
+    )
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_node_that_went_well_has_no_message(check_mode: bool) -> None:
+    """Nor has one that will go well."""
+    for look in (CONVERGED, LACKING):
+        assert report(look, check_mode=check_mode)["message"] == ""
+    assert report()["wanted"] == 0
 
 
 def test_images_that_are_not_simply_present() -> None:
@@ -119,8 +154,12 @@ def test_what_could_not_be_locked() -> None:
     ]
     lock = {"unresolved": unresolved}
     node = report(LACKING, {"msg": "x"}, __pin_images_made_lock=lock)
-    assert [(one["reference"], one["cause"]) for one in node["images"]] == [(A, "unreachable")]
-    assert node["images"][0]["message"] == "locking on the control node: refused"
+    assert node["images"] == [
+        {
+            "reference": A, "outcome": "failed", "cause": "unreachable",
+            "message": "locking on the control node: refused", "bytes": 0,
+        }
+    ]  # fmt: skip
     assert report(CONVERGED, __pin_images_made_lock=lock)["images"] == []
 
 

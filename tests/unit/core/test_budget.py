@@ -179,7 +179,7 @@ def test_more_images_never_need_less(
 
 
 def test_the_largest_are_in_flight() -> None:
-    """Whichever order the images have, those with most to fetch are staged; what is there is not."""
+    """In whatever order the images come, those with most to fetch count, without what is there."""
     images = [
         ImageLayers("small", (("s", 3),)),
         ImageLayers("large", (("l", 10), ("there", 5))),

@@ -175,4 +175,4 @@ def test_the_whole_message() -> None:
 @pytest.mark.parametrize("threshold", ["0.5%", "1.5Gi", "100"])
 def test_amounts_are_whole(threshold: str) -> None:
     """Bytes and inodes have no fractions."""
-    assert type(amount_of(threshold, 1001)) is int
+    assert isinstance(amount_of(threshold, 1001), int)

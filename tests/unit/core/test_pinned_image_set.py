@@ -182,7 +182,10 @@ def test_two_sets_of_one_name() -> None:
         ),
         (
             openshift(spec={}),
-            "reading set 'base' (f.yml): spec.pinnedImages is empty. A set needs at least one image.",
+            (
+                "reading set 'base' (f.yml): spec.pinnedImages is empty."
+                " A set needs at least one image."
+            ),
         ),
         (
             openshift(metadata={"name": "a", "labels": [7]}),

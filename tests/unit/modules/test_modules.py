@@ -9,15 +9,34 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import PullPolicy
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
+    InForce,
+    ReloadResult,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
+    ImageLayers,
+    StorageBudget,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
+from ansible_collections.edgefleet.crio.plugins.modules import (
+    crio_pinned_file,
+    crio_reload,
+    node_storage_check,
+    pinned_image_set,
+    pinned_image_set_info,
+)
 from unit.fake_host import (
     CONF_D,
+    CRICTL,
     CRIO,
     DROP_IN,
     IMAGES_JSON,
     JOURNAL,
+    STORE,
     FakeHost,
     check_config,
     containers,
@@ -50,6 +69,86 @@ def keys(result: dict[str, Any]) -> set[str]:
     return set(result) - BY_ANSIBLE
 
 
+class Stopped(Exception):
+    """Stands in for what comes after a module's options are known."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [crio_pinned_file, crio_reload, node_storage_check, pinned_image_set, pinned_image_set_info],
+)
+def test_options_are_those_of_the_documentation(
+    monkeypatch: pytest.MonkeyPatch,
+    documented_options: Callable[[Any], dict[str, Any]],
+    module: Any,
+) -> None:
+    """By name, type, choices, default and necessity, and all of them know check mode."""
+    given: dict[str, Any] = {}
+
+    def stop(**options: Any) -> None:
+        given.update(options)
+        raise Stopped
+
+    monkeypatch.setattr(module, "AnsibleModule", stop)
+    with pytest.raises(Stopped):
+        module.main()
+    assert given["argument_spec"] == documented_options(module)
+    assert given["supports_check_mode"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "promised"),
+    [
+        (
+            "crio_pinned_file",
+            {
+                "path": DROP_IN, "references": [], "kept": [], "withdrawn": [],
+                "overridden_by": [], "overrides": [],
+            },
+        ),
+        ("crio_reload", {"action": "none", "unpinned": [], "stale": []}),
+        ("pinned_image_set", {"images": []}),
+        (
+            "pinned_image_set_info",
+            {
+                "converged": False, "wanted": 1, "deviations": [], "missing": [], "removable": [],
+                "platform": "",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_a_reference_without_a_digest(
+    run_module: RunModule, name: str, promised: dict[str, Any]
+) -> None:
+    """It is refused before the node is looked at, with every key that is promised."""
+    result = run_module(name, references=["example.com/a:v1"])
+    assert result["msg"].startswith("image reference 'example.com/a:v1' in references: ")
+    assert result["failed"] is True
+    assert {key: result[key] for key in keys(result)} == promised
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "doing"),
+    [
+        ("crio_pinned_file", {"references": [A]}, "writing the drop-in"),
+        ("crio_reload", {"references": [A]}, "reloading CRI-O"),
+        ("node_storage_check", {"images": [IMAGE]}, "checking the storage"),
+        ("pinned_image_set", {"references": [A]}, "pulling images"),
+        ("pinned_image_set", {"references": [A], "state": "absent"}, "removing images"),
+        ("pinned_image_set_info", {"references": [A]}, "looking at the node"),
+    ],
+)
+def test_not_root(
+    host: FakeHost, run_module: RunModule, name: str, options: dict[str, Any], doing: str
+) -> None:
+    """Every module says what is needed, and asks nothing of the node."""
+    host.root = False
+    result = run_module(name, **options)
+    assert result["msg"] == f"{doing}: this needs root. Set become: true."
+    assert result["failed"] is True
+    assert host.events == []
+
+
 class TestPinnedFile:
     """crio_pinned_file."""
 
@@ -66,9 +165,11 @@ class TestPinnedFile:
         assert (result["references"], result["withdrawn"]) == ([A], [B])
         assert result["overridden_by"] == [f"{CONF_D}/60-x"]
         assert result["overrides"] == [f"{CONF_D}/40-x"]
-        assert result["diff"]["before"] == render_drop_in([B])
-        assert result["diff"]["after"] == host.files[DROP_IN] == render_drop_in([A])
-        assert result["diff"]["after_header"] == DROP_IN
+        assert host.files[DROP_IN] == render_drop_in([A])
+        assert result["diff"] == {
+            "before_header": DROP_IN, "after_header": DROP_IN,
+            "before": render_drop_in([B]), "after": render_drop_in([A]),
+        }  # fmt: skip
 
     def test_staged(self, host: FakeHost, run_module: RunModule) -> None:
         """What is kept is named."""
@@ -80,7 +181,10 @@ class TestPinnedFile:
     def test_check_mode_and_idempotence(self, host: FakeHost, run_module: RunModule) -> None:
         """Check mode predicts; what is right is not changed."""
         host.expect(crio_version(), check_config(COPY))
-        assert run_module("crio_pinned_file", check_mode=True, references=[A])["changed"] is True
+        predicted = run_module("crio_pinned_file", check_mode=True, references=[A])
+        assert (predicted["changed"], keys(predicted)) == (True, FILE_KEYS)
+        assert predicted["diff"]["before"] == ""
+        assert predicted["diff"]["after"] == render_drop_in([A])
         assert host.files == {}
         host.expect(crio_version())
         result = run_module("crio_pinned_file", state="absent")
@@ -95,11 +199,11 @@ class TestPinnedFile:
         assert result["cmd"] == [CRIO, "--config", "", "--config-dir", COPY, "config"]
         assert (result["rc"], result["stderr"]) == (1, "level=fatal msg=x")
 
-    def test_bad_reference(self, run_module: RunModule) -> None:
-        """It is refused before the node is looked at."""
-        result = run_module("crio_pinned_file", references=["example.com/a:v1"])
-        assert result["msg"].startswith("image reference 'example.com/a:v1' in references: ")
-        assert run_module("crio_pinned_file", state="present")["failed"]
+    @pytest.mark.parametrize("state", ["present", "staged"])
+    def test_references_are_needed(self, run_module: RunModule, state: str) -> None:
+        """Only absent goes without."""
+        result = run_module("crio_pinned_file", state=state)
+        assert result["msg"] == f"state is {state} but all of the following are missing: references"
 
 
 class TestPinnedImageSet:
@@ -136,6 +240,29 @@ class TestPinnedImageSet:
             " The others were done; run again when the cause is mended."
         )
         assert [one["outcome"] for one in result["images"]] == ["failed", "pulled"]
+        assert keys(result) == {"images"}
+
+    def test_causes_are_sorted(self, host: FakeHost, run_module: RunModule) -> None:
+        """Each once; failures alone are no change."""
+        said = {
+            "a": "unauthorized", "b": "manifest unknown", "c": "x509: certificate", "d": "unauthorized",
+        }  # fmt: skip
+        names = {one: f"example.com/{one}@sha256:{one * 64}" for one in said}
+        failed = [crictl("pull", names[one], rc=1, stderr=why) for one, why in said.items()]
+        host.expect(status_config(), images(), *failed, images())
+        result = run_module("pinned_image_set", references=[*names.values()], max_parallel=1)
+        assert result["msg"].startswith(
+            f"4 of 4 images failed (not_found, tls, unauthorized): {A}: unauthorized. "
+        )
+        assert (result["failed"], result["changed"]) == (True, False)
+
+    def test_check_mode(self, host: FakeHost, run_module: RunModule) -> None:
+        """What would be pulled is a change; nothing is pulled or written."""
+        host.expect(status_config(), images())
+        result = run_module("pinned_image_set", check_mode=True, references=[A])
+        assert (result["changed"], keys(result)) == (True, {"images"})
+        assert [one["outcome"] for one in result["images"]] == ["would_pull"]
+        assert host.files == {}
 
     def test_absent(self, host: FakeHost, run_module: RunModule) -> None:
         """Only what we pinned goes; in check mode nothing does."""
@@ -170,13 +297,33 @@ class TestPinnedImageSet:
         """They are refused before anything is done."""
         result = run_module("pinned_image_set", references=[A], **options)
         assert (result["msg"], result["images"]) == (said, [])
+        assert result["failed"] is True
+
+    @pytest.mark.parametrize("options", [{}, {"retries": 1, "retry_delay": 3, "max_parallel": 2}])
+    def test_policy(
+        self, monkeypatch: pytest.MonkeyPatch, run_module: RunModule, options: dict[str, Any]
+    ) -> None:
+        """What the options say is what the pull goes by; the smallest values are allowed."""
+        seen: list[PullPolicy] = []
+
+        def pull(_host: Any, _references: Any, policy: PullPolicy, _check_mode: bool) -> list[Any]:
+            seen.append(policy)
+            return []
+
+        monkeypatch.setattr(pinned_image_set, "pull_missing", pull)
+        run_module("pinned_image_set", references=[A], **options)
+        run_module("pinned_image_set", references=[A], retries=0, retry_delay=0, max_parallel=1)
+        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 5, **options}
+        assert seen == [PullPolicy(**given), PullPolicy(0, 0.0, 1)]
 
     def test_no_daemon(self, host: FakeHost, run_module: RunModule) -> None:
         """The command that failed comes with the message."""
         host.expect(daemon_down())
         result = run_module("pinned_image_set", references=[A])
         assert result["msg"].startswith("asking CRI-O for its configuration: connection error")
-        assert result["rc"] == 1
+        assert result["cmd"] == [CRIO, "status", "config"]
+        assert (result["rc"], result["stdout"]) == (1, "")
+        assert (keys(result), result["images"]) == ({"images"}, [])
 
 
 class TestReload:
@@ -201,12 +348,52 @@ class TestReload:
         result = run_module("crio_reload", references=[A])
         assert (result["changed"], result["action"]) == (False, "none")
 
+    def test_check_mode(self, host: FakeHost, run_module: RunModule) -> None:
+        """It says what would be done, and does not do it."""
+        host.files[IMAGES_JSON] = images_json([A])
+        host.expect(status_config(), images([A]), check_config(CONF_D), crio_version())
+        result = run_module("crio_reload", check_mode=True, references=[A])
+        assert keys(result) == {"action", "unpinned", "stale"}
+        assert (result["changed"], result["action"]) == (True, "reload")
+        assert JOURNAL not in host.files
+
+    @pytest.mark.parametrize(
+        ("options", "given"),
+        [
+            ({}, (DROP_IN, [A], False, 60, False)),
+            (
+                {"path": "/x/50-y", "allow_restart": True, "wait_timeout": 5, "check_mode": True},
+                ("/x/50-y", [A], True, 5, True),
+            ),
+        ],
+    )
+    def test_options(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        run_module: RunModule,
+        options: dict[str, Any],
+        given: tuple[Any, ...],
+    ) -> None:
+        """Each reaches what it is for; by default nothing is restarted."""
+        seen: list[tuple[Any, ...]] = []
+
+        def take(_host: Any, path: str, references: Any, *rest: Any) -> ReloadResult:
+            seen.append((path, list(references), *rest))
+            return ReloadResult("restart", InForce(("u",), ("s",), ("n",)))
+
+        monkeypatch.setattr(crio_reload, "take_configuration", take)
+        result = run_module("crio_reload", references=[A], **options)
+        assert seen == [given]
+        assert (result["changed"], result["unpinned"], result["stale"]) == (True, ["u"], ["s"])
+
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
-        """The same keys."""
+        """The same keys, and the command that failed."""
         host.expect(daemon_down())
         result = run_module("crio_reload", references=[A])
         assert result["failed"]
         assert keys(result) == {"action", "unpinned", "stale"}
+        assert (result["action"], result["unpinned"], result["stale"]) == ("none", [], [])
+        assert (result["cmd"], result["rc"]) == ([CRIO, "status", "config"], 1)
 
 
 class TestStorageCheck:
@@ -244,13 +431,44 @@ class TestStorageCheck:
             key: result[key] for key in STORAGE_KEYS
         }
 
+    def test_every_shortage_is_named(self, host: FakeHost, run_module: RunModule) -> None:
+        """One line for two filesystems."""
+        host.rooms = {
+            STORE: Filesystem(STORE, 1, 10**12, 10, 0, 0),
+            "/var/tmp": Filesystem("/var/tmp", 2, 10**12, 20, 0, 0),
+        }
+        host.expect(status_config())
+        result = run_module("node_storage_check", images=[IMAGE], min_free_bytes=0)
+        first, second = result["msg"].split("; ")
+        assert first.startswith(f"checking the storage: on the filesystem of {STORE}")
+        assert second.startswith("on the filesystem of /var/tmp")
+        assert [one["missing_bytes"] for one in result["filesystems"]] == [2990, 980]
+
+    def test_options(self, monkeypatch: pytest.MonkeyPatch, run_module: RunModule) -> None:
+        """Each reaches what it is for; a budget that fits is no failure in either way."""
+        seen: list[Any] = []
+
+        def check(_host: Any, *given: Any) -> StorageBudget:
+            seen.append(given)
+            return StorageBudget(0, (), ())
+
+        monkeypatch.setattr(node_storage_check, "check_storage", check)
+        given = [ImageLayers(A, (("d", 1000),))]
+        run_module("node_storage_check", images=[IMAGE])
+        run_module("node_storage_check", images=[IMAGE], min_free_bytes=7, max_parallel=2)
+        run_module("node_storage_check", check_mode=True, images=[IMAGE], fail_on_shortage=False)
+        assert seen == [(given, 2**30, 5), (given, 7, 2), (given, 2**30, 5)]
+
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
         """A node that cannot be asked does not fit."""
         host.expect(daemon_down())
         result = run_module("node_storage_check", images=[IMAGE])
         assert result["failed"]
-        assert keys(result) == STORAGE_KEYS
-        assert result["fits"] is False
+        assert {key: result[key] for key in keys(result)} == {
+            "fits": False, "missing_layers": 0, "download_bytes": 0, "downloads": [],
+            "filesystems": [],
+        }  # fmt: skip
+        assert (result["cmd"], result["rc"]) == ([CRIO, "status", "config"], 1)
 
 
 class TestInfo:
@@ -281,8 +499,15 @@ class TestInfo:
         assert (result["converged"], result["deviations"]) == (True, [])
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
-        """The same keys."""
-        host.root = False
+        """A node without CRI-O is an error; one whose CRI-O is silent deviates."""
+        host.programs.pop("crictl")
+        result = run_module("pinned_image_set_info", references=[A, B])
+        assert result["msg"] == "looking for crictl: it is not installed. Install cri-tools."
+        assert (keys(result), result["wanted"]) == (INFO_KEYS, 2)
+        host.programs["crictl"] = CRICTL
+        host.files[DROP_IN] = render_drop_in([A])
+        host.expect(daemon_down())
         result = run_module("pinned_image_set_info", references=[A])
-        assert result["msg"] == "looking at the node: this needs root. Set become: true."
-        assert keys(result) == INFO_KEYS
+        assert "failed" not in result
+        assert (keys(result), result["converged"]) == (INFO_KEYS, False)
+        assert [one["kind"] for one in result["deviations"]] == ["daemon_unreachable"]

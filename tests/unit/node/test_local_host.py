@@ -6,11 +6,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError, LocalHost
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+    Completed,
+    HostError,
+    LocalHost,
+)
 
 HOST = LocalHost()
 
@@ -20,11 +29,45 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_run() -> None:
-    """Output, return code, standard input; messages in English."""
-    script = "cat; echo err >&2; echo $LC_ALL; exit 3"
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what of a file's way to the disk is asked of the system, which does it."""
+    seen: list[str] = []
+
+    def record(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            result = real(*given, **named)
+            target = given[0]
+            if isinstance(target, int) and name != "close":
+                status = os.fstat(target)
+                folder = stat.S_ISDIR(status.st_mode)
+                target = "folder" if folder else f"file of {status.st_size}"
+            seen.append(name if name == "close" else f"{name} {os.path.basename(str(target))}")
+            return result
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("open", "write", "fchmod", "fsync", "replace", "close"):
+        record(name)
+    return seen
+
+
+def test_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output, return code, standard input; messages in English, the rest of the environment kept."""
+    monkeypatch.setenv("LANGUAGE", "de")
+    monkeypatch.setenv("CRICTL_AUTH", "secret")
+    script = "cat; echo err >&2; echo $LC_ALL-$LANGUAGE-$CRICTL_AUTH; exit 3"
     done = HOST.run(["/bin/sh", "-c", script], stdin="in\n")
-    assert (done.rc, done.stdout, done.stderr) == (3, "in\nC\n", "err\n")
+    assert (done.rc, done.stdout, done.stderr) == (3, "in\nC--secret\n", "err\n")
     assert done.argv == ("/bin/sh", "-c", script)
 
 
@@ -33,11 +76,17 @@ def test_run_with_odd_bytes() -> None:
     assert HOST.run(["/usr/bin/printf", r"\377"]).stdout == r"\xff"
 
 
-def test_run_too_long() -> None:
+def test_run_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended, with the return code that timeout(1) has, and what it said until then."""
-    done = HOST.run(["/bin/sh", "-c", "echo begun; exec sleep 60"], timeout=0.5)
-    assert (done.rc, done.stdout) == (124, "begun\n")
-    assert done.stderr == "it was ended after 0.5 seconds"
+    argv = ("/bin/sh", "-c", "exec sleep 600")
+    assert HOST.run(argv, timeout=0) == Completed(argv, 124, "", "it was ended after 0 seconds")
+
+    def expire(argv: list[str], timeout: float, **_given: Any) -> None:
+        raise subprocess.TimeoutExpired(argv, timeout, output=b"begun\n")
+
+    monkeypatch.setattr(subprocess, "run", expire)
+    done = HOST.run(["x"], timeout=0.5)
+    assert done == Completed(("x",), 124, "begun\n", "it was ended after 0.5 seconds")
 
 
 def test_run_what_cannot_run(tmp_path: Path) -> None:
@@ -56,14 +105,71 @@ def test_find_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert HOST.find_program("no-such-program") is None
 
 
+def test_where_programs_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After PATH the folders of the system, those of root among them; no PATH is none."""
+    asked: list[str] = []
+    monkeypatch.setattr(shutil, "which", lambda _name, path: asked.append(path))
+    monkeypatch.setenv("PATH", "/own")
+    HOST.find_program("crictl")
+    monkeypatch.delenv("PATH")
+    HOST.find_program("crictl")
+    system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert asked == [f"/own:{system}", f":{system}"]
+
+
+def test_what_is_written_is_on_disk_before_it_is_live(tmp_path: Path, calls: list[str]) -> None:
+    """A power cut leaves the old file or the new one: text, mode, disk, name, folder."""
+    HOST.write_atomic(str(tmp_path / "new"), "text", 0o644, str(tmp_path / "scratch"))
+    name = tmp_path.name
+    assert calls == [
+        "open scratch", "fchmod file of 4", "fsync file of 4", "replace scratch",
+        f"open {name}", "fsync folder", "close",
+    ]  # fmt: skip
+
+
+def test_the_mode_is_not_the_umask_s(tmp_path: Path) -> None:
+    """Every user may read the drop-in, also where root's files are private."""
+    os.umask(0o077)
+    HOST.write_atomic(str(tmp_path / "new"), "text", 0o644, str(tmp_path / "scratch"))
+    assert mode(tmp_path / "new") == 0o644
+
+
+def test_what_is_appended_is_on_disk(tmp_path: Path, calls: list[str]) -> None:
+    """In one write, before the effect that it announces."""
+    HOST.append(str(tmp_path / "journal"), "line\n")
+    assert calls == ["open journal", "write file of 5", "fsync file of 5", "close"]
+
+
+def test_a_full_disk_leaks_no_descriptor(
+    tmp_path: Path, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was opened is closed when writing fails."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    path = tmp_path / "journal"
+    with pytest.raises(HostError, match=rf"^writing {path}: No space left on device\.$"):
+        HOST.append(str(path), "line\n")
+    assert calls[-1] == "close"
+    with pytest.raises(HostError, match=rf"^writing {path}: No space left on device\.$"):
+        HOST.write_atomic(str(path), "new", 0o600, str(tmp_path / "scratch"))
+    assert path.read_text() == "line\n"
+    assert not (tmp_path / "scratch").exists()
+
+
 def test_write_atomic(tmp_path: Path) -> None:
     """Through the scratch file, which is gone afterwards; the folder is made."""
     target, scratch = tmp_path / "new/file", tmp_path / "scratch"
     HOST.write_atomic(str(target), "one\n", 0o640, str(scratch))
     HOST.write_atomic(str(target), "two\n", 0o644, str(scratch))
     assert HOST.read(str(target)) == "two\n"
-    assert mode(target) == 0o644
+    assert (mode(target), mode(target.parent)) == (0o644, 0o755)
     assert not scratch.exists()
+    # The journal's scratch file lies beside it, in a folder that may not be there yet.
+    HOST.write_atomic(f"{tmp_path}/state/file", "x", 0o600, f"{tmp_path}/state/.new")
+    assert HOST.files_below(f"{tmp_path}/state") == (f"{tmp_path}/state/file",)
 
 
 def test_write_atomic_fails(tmp_path: Path) -> None:
@@ -95,7 +201,7 @@ def test_append(tmp_path: Path) -> None:
     HOST.append(str(path), "one\n")
     HOST.append(str(path), "two\n")
     assert path.read_text() == "one\ntwo\n"
-    assert mode(path) == 0o600
+    assert (mode(path), mode(path.parent)) == (0o600, 0o755)
 
 
 def test_read(tmp_path: Path) -> None:
@@ -124,11 +230,14 @@ def test_copy_tree(tmp_path: Path) -> None:
     (source / "deep").mkdir(parents=True)
     (source / "deep/file").write_text("x")
     HOST.copy_tree(str(source), str(target))
+    assert mode(target.parent) == 0o700
     (target / "old").touch()
     HOST.copy_tree(str(source), str(target))
     assert HOST.files_below(str(target)) == (f"{target}/deep/file",)
     HOST.copy_tree(str(tmp_path / "none"), str(target))
     assert list(target.iterdir()) == []
+    HOST.copy_tree(str(tmp_path / "none"), str(tmp_path / "other/copy"))
+    assert mode(tmp_path / "other") == mode(tmp_path / "other/copy") == 0o700
     (source / "dangling").symlink_to("nowhere")
     with pytest.raises(HostError, match=f"copying {source}: "):
         HOST.copy_tree(str(source), str(target))
@@ -162,6 +271,10 @@ def test_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert room.device == tmp_path.stat().st_dev
     assert room.total_bytes == real.f_blocks * real.f_frsize
     assert 0 < room.available_bytes <= room.total_bytes
+    # The root folder ends the search also where it cannot be looked at.
+    monkeypatch.setattr(os.path, "exists", lambda _path: False)
+    assert HOST.filesystem("/a/b").device == Path("/").stat().st_dev
+    monkeypatch.undo()
 
     def fail(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
@@ -181,6 +294,9 @@ def test_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert HOST.is_root()
     assert HOST.machine() == os.uname().machine
     before, wall = HOST.monotonic(), HOST.now()
-    HOST.sleep(0)
     assert HOST.monotonic() >= before
     assert HOST.now() >= wall
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    HOST.sleep(0.2)
+    assert slept == [0.2]
