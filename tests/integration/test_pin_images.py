@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from fleet import DROP_IN, JOURNAL, Fleet, has_file
-from lab import GIB, MIB, Lab, Node, NodeSpec, payload
+from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
 
 Images = list[payload.PushedImage]
 
@@ -277,6 +278,39 @@ def test_mirror_of_an_unreachable_source(fleet: Fleet, images: Images) -> None:
         node.exec(["rm", "/etc/containers/registries.conf.d/10-mirror.conf"])
     assert run.rc == 0
     assert source in node.pinned()
+
+
+def test_a_registry_that_wants_credentials(fleet: Fleet) -> None:
+    """Locking takes the auth file of the control side, pulling the node's own; no secret is shown."""
+    credentials = Credentials("edge", "s3cret-of-the-fleet")
+    private = fleet.lab.add_registry("private", credentials)
+    (image,) = payload.push(payload.demo(1), private)
+    token = base64.b64encode(f"{credentials.user}:{credentials.password}".encode()).decode()
+    auth = json.dumps({"auths": {private.address: {"auth": token}}})
+    ours = fleet.work / "auth.json"
+    ours.write_text(auth)
+    sets, lock = [str(fleet.set_file("private", [image]))], fleet.work / "private.lock.yml"
+
+    denied = fleet.lock(sets, lock)
+    assert denied.rc != 0
+    assert f"{image.reference} (unauthorized: " in " ".join(denied.output.split())
+    assert not lock.exists()
+    locked = fleet.lock(sets, lock, pin_images_registry_auth=str(ours))
+    assert locked.rc == 0
+
+    node = fleet.node("node1")
+    without = fleet.pin("--limit", "node1", pin_images_lock=str(lock))
+    assert [one["cause"] for one in without.node("node1")["images"]] == ["unauthorized"]
+    node.write("/run/containers/0/auth.json", auth, 0o600)
+    try:
+        run = fleet.pin("--limit", "node1", pin_images_lock=str(lock))
+    finally:
+        node.exec(["rm", "/run/containers/0/auth.json"])
+    assert run.rc == 0
+    assert is_pinned(node, image)
+    said = denied.output + locked.output + without.output + run.output + node.read(JOURNAL)
+    assert credentials.password not in said
+    assert token not in said
 
 
 def collect_garbage_as_kubelet(node: Node) -> None:

@@ -5,5 +5,6 @@ from .disks import GIB, MIB
 from .lab import Lab, take_down
 from .machine import NodeSpec
 from .node import Node
+from .registry import Credentials
 
-__all__ = ["GIB", "MIB", "Lab", "LabError", "Node", "NodeSpec", "take_down"]
+__all__ = ["GIB", "MIB", "Credentials", "Lab", "LabError", "Node", "NodeSpec", "take_down"]

@@ -26,7 +26,7 @@ from .network import FIRST_NODE, REGISTRY_HOST, Network, free_subnet, remove_lin
 from .node import Node
 from .payload import Payload, PushedImage
 from .processes import Process, of_namespace, wait_for
-from .registry import NAMESPACE, Registry
+from .registry import NAMESPACE, Credentials, Registry
 
 _MAIN_REGISTRY = "main"
 
@@ -102,6 +102,14 @@ class Lab:
     def push(self, wanted: Payload) -> list[PushedImage]:
         """Fill the registry."""
         return payload.push(wanted, self.registry)
+
+    def add_registry(self, name: str, credentials: Credentials) -> Registry:
+        """Start another registry, which takes nobody but who has the credentials."""
+        folder = self.state_dir / "registries" / places.checked_name(name)
+        registry = Registry(folder, self.network, len(list(folder.parent.iterdir())), credentials)
+        registry.create(self._registry_program)
+        registry.start()
+        return registry
 
     def offer(self, wanted: Payload) -> Path:
         """Fill the registry, and let the inventory ask for all of it; returns the set's file."""
