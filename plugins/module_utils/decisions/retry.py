@@ -18,4 +18,5 @@ def is_final(cause: str) -> bool:
 
 def delay_before(retry: int, first_delay: float) -> float:
     """Return the seconds to wait before the ``retry``-th retry, counted from 1; they double."""
-    return float(min(first_delay * 2.0 ** (retry - 1), max(first_delay, _DELAY_MAX)))
+    doubled = first_delay * 2.0 ** min(retry - 1, 63)
+    return float(min(doubled, max(first_delay, _DELAY_MAX)))

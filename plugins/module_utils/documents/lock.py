@@ -135,7 +135,7 @@ def parse_lock(documents: Sequence[Any], origin: str) -> Lock:
             f"it has version {version}, this collection knows {VERSION}",
             "A newer edgefleet.crio is needed.",
         )
-    if tuple(sorted(document)) != tuple(sorted(_KEYS)):
+    if set(document) != set(_KEYS):
         _refuse(origin, f"it has the keys {', '.join(map(str, document))}", _EXPECTED_KEYS)
     lock = Lock(
         platforms=_platforms(document["platforms"], origin),

@@ -12,7 +12,7 @@ from ..errors import EdgefleetError
 
 _PLATFORM_PATTERN = re.compile(r"[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9.]+)?")
 # github.com/containerd/platforms (database.go) treats these as the same machine.
-_DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7"}
+_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 
 
 class InvalidPlatform(EdgefleetError):

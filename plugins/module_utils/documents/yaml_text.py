@@ -40,7 +40,7 @@ def load_documents(text: str, origin: str) -> list[Any]:
         raise InvalidYaml(
             f"reading {origin}", f"{error.problem}{place}", "It must be YAML."
         ) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         raise InvalidYaml(f"reading {origin}", str(error), "It must be YAML.") from None
     return [document for document in documents if document is not None]
 

@@ -22,7 +22,7 @@ _CAUSES = (
     (
         "unauthorized",
         (
-            r"unauthorized|authentication required|access.*denied|\bdenied\b|status code 40[13]"
+            r"unauthorized|authentication required|access.*denied|(?<!permission )\bdenied\b|status code 40[13]"
             r"|\b401\b|\b403\b|invalid username/password"
         ),
     ),
@@ -40,6 +40,8 @@ _CAUSES = (
     ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),
     ("io_error", r"input/output error|read-only file system|permission denied|structure needs"),
 )
+# Names of repositories, in prose and in URLs, may hold any of these words and decide nothing.
+_NAME_PATTERN = re.compile(r"\bin [^\s:/]+(?::\d+)?/\S+(?=: )|https?://[^\s\"]+")
 _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in _CAUSES)
 
 #: Every class that :func:`classify_failure` may return.
@@ -63,6 +65,7 @@ def classify_failure(message: str) -> str:
     :param message: as :func:`readable_message` returns it.
     :returns: one of :data:`CAUSES`.
     """
+    message = _NAME_PATTERN.sub("", message)
     for cause, pattern in _COMPILED:
         if pattern.search(message):
             return cause

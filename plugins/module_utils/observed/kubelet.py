@@ -37,7 +37,9 @@ _SUFFIXES = {
     "Ti": 2**40,
     "Pi": 2**50,
 }
-_READ = ("imageGCHighThresholdPercent", "evictionHard", "evictionSoft")
+_MERGE = "mergeDefaultEvictionSettings"
+_READ = (_MERGE, "imageGCHighThresholdPercent", "evictionHard", "evictionSoft")
+_NAMED_PATTERN = re.compile(rf"\b(?:{'|'.join(_READ)})\b")
 
 
 class UnreadableKubeletConfig(EdgefleetError):
@@ -69,7 +71,9 @@ def amount_of(threshold: str, total: int) -> int:
     text = threshold.strip()
     if text.endswith("%"):
         try:
-            return -int(-total * float(text[:-1]) // 100)
+            percent = float(text[:-1])
+            if 0 <= percent <= 100:
+                return -int(-total * percent // 100)
         except ValueError:
             pass
     match = _QUANTITY_PATTERN.fullmatch(text)
@@ -85,10 +89,10 @@ def amount_of(threshold: str, total: int) -> int:
 def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
     """Parse a KubeletConfiguration, JSON or block-style YAML.
 
-    Nodes need not have a YAML library, and three keys are all that counts: their forms in block
+    Nodes need not have a YAML library, and four keys are all that counts: their forms in block
     style are read here, any other form of them is refused rather than overlooked.
 
-    :raises UnreadableKubeletConfig: when one of the three keys cannot be understood.
+    :raises UnreadableKubeletConfig: when one of the four keys cannot be understood.
     """
     try:
         document = json.loads(text)
@@ -103,11 +107,15 @@ def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
     hard = DEFAULT_EVICTION_HARD if hard is None else hard
     if not isinstance(hard, Mapping) or not isinstance(soft, Mapping):
         raise _unreadable(path, "evictionHard or evictionSoft is no mapping")
+    if str(document.get(_MERGE)).lower() == "true":
+        hard = {**DEFAULT_EVICTION_HARD, **hard}
     signals = sorted(set(hard) | set(soft))
     try:
         gc_high_percent = int(gc_high)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _unreadable(path, f"imageGCHighThresholdPercent is {gc_high!r}") from None
+    if not 0 <= gc_high_percent <= 100:
+        raise _unreadable(path, f"imageGCHighThresholdPercent is {gc_high!r}")
     limits = KubeletLimits(
         path=path,
         gc_high_percent=gc_high_percent,
@@ -123,7 +131,7 @@ def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
 
 
 def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
-    """Read the three keys from block-style YAML: scalars, and one level of mapping below a key."""
+    """Read the keys that count from block-style YAML: scalars, and one level of mapping below a key."""
     found: dict[str, Any] = {}
     below = ""
     for line in text.splitlines():
@@ -131,8 +139,11 @@ def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
         if not bare or bare.lstrip().startswith("#"):
             continue
         key, colon, value = bare.strip().partition(":")
-        key, value = key.strip("'\""), value.strip().strip("'\"")
-        if not line[0].isspace():
+        key, value = key.rstrip().strip("'\""), value.strip().strip("'\"")
+        indented = line[0].isspace()
+        if not below and _NAMED_PATTERN.search(bare) and (indented or key not in _READ):
+            raise _unreadable(path, f"{bare.strip()!r} is in a form that is not read")
+        if not indented:
             below = _open_key(found, key, colon, value, path)
         elif below:
             if not colon or not value:
@@ -145,7 +156,7 @@ def _open_key(found: dict[str, Any], key: str, colon: str, value: str, path: str
     """Take a key of the first column; return it when a mapping may follow below it."""
     if key not in _READ or not colon:
         return ""
-    if key == "imageGCHighThresholdPercent":
+    if key in (_MERGE, "imageGCHighThresholdPercent"):
         found[key] = value
         return ""
     if value not in ("", "{}", "null", "~"):

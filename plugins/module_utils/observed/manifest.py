@@ -49,10 +49,25 @@ def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
         document = json.loads(text)
         if document.get("mediaType") in _INDEX_TYPES or "manifests" in document:
             return Index(
-                tuple((one.get("platform") or {}, one["digest"]) for one in document["manifests"])
+                tuple(
+                    (dict(one.get("platform") or {}), _digest(one)) for one in document["manifests"]
+                )
             )
         if document.get("schemaVersion") == 1:
             raise InvalidManifest(problem, "it has the outdated schema 1", "Push it again.")
-        return Manifest(tuple((one["digest"], int(one["size"])) for one in document["layers"]))
+        return Manifest(tuple((_digest(one), _size(one)) for one in document["layers"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidManifest(problem, f"it is no image manifest, {error!r}") from None
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    if not isinstance(entry["digest"], str):
+        raise TypeError(f"digest is {entry['digest']!r}")
+    return entry["digest"]
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    size = int(entry["size"])
+    if size < 0:
+        raise ValueError(f"size is {size}")
+    return size

@@ -9,7 +9,6 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions import journal
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.journal import Journal
 from unit.fake_host import JOURNAL, FakeHost
 
@@ -83,26 +82,35 @@ def test_a_torn_line_is_passed_over_and_ended(host: FakeHost) -> None:
     host.append = lambda _path, text: lines.append(text)  # type: ignore[method-assign] # the raw text counts
     log.before("reload")
     log.after("reload", taken=True)
-    assert [line.startswith("\n") for line in lines] == [True, False]
-    assert json.loads(lines[1]) == {
-        "time": "1970-01-01T00:16:40Z", "event": "reload", "phase": "after", "taken": True,
+    stamp = '{"time": "1970-01-01T00:16:40Z", "event": "reload", "phase": '
+    assert lines == [f'\n{stamp}"before"}}\n', f'{stamp}"after", "taken": true}}\n']
+
+
+def test_it_stays_small(host: FakeHost) -> None:
+    """Past a million characters the older half goes; what is known of pins stays."""
+    log, names = Journal(host), [f"r{number}" for number in range(20)]
+    log.before("pin", added=names)
+    log.after("pin", withdrawn=names[:10])
+    pins = host.files[JOURNAL]
+    lines = [f'{{"event": "pull", "number": {number:5}, "padding": "{"x" * 50}"}}\n'
+             for number in range(11_000)]  # fmt: skip
+    text = (pins + "".join(lines))[:1_000_000]
+    host.files[JOURNAL] = text
+    log.shorten()
+    assert host.files[JOURNAL] == text
+    host.files[JOURNAL] = text = f"{text[:-1]}x\n"
+    log.shorten()
+    *newest, snapshot = host.files[JOURNAL].splitlines(keepends=True)
+    assert json.loads(snapshot) == {
+        "time": "1970-01-01T00:16:40Z", "event": "snapshot", "phase": "after",
+        "pinned": sorted(names[10:]), "known": sorted(names),
     }  # fmt: skip
-
-
-def test_it_stays_small(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Old lines go, what is known of pins stays."""
-    monkeypatch.setattr(journal, "_HISTORY_MAX", 2000)
-    monkeypatch.setattr(journal, "_HISTORY_KEPT", 1000)
-    log = Journal(host)
-    log.before("pin", added=["a", "b"])
-    log.after("pin", withdrawn=["b"])
-    log.shorten()
-    assert len(host.journal()) == 2
-    for _number in range(30):
-        log.after("pull", reference="x", outcome="pulled")
-    log.shorten()
-    assert len(host.files[JOURNAL]) < 1300
-    assert host.journal()[-1]["event"] == "snapshot"
+    # All whole lines of the last half million characters, and no part of one.
+    kept = "".join(newest)
+    assert text.endswith(kept)
+    assert 500_000 - len(lines[0]) < len(kept) < 500_000
+    assert kept.startswith('{"event": "pull"')
     record = Journal(host).pin_record()
-    assert (record.pinned, record.known) == ({"a"}, {"a", "b"})
+    assert (record.pinned, record.known) == (set(names[10:]), set(names))
     assert host.events[-1] == ("write", f"{JOURNAL} 600")
+    assert host.scratches == ["/var/lib/edgefleet-crio/.journal.new"]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import lock
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.lock import (
     Resolution,
     Unresolved,
@@ -150,6 +152,25 @@ def test_an_index_in_an_index(host: FakeHost) -> None:
     host.expect(outer.call(), inner.call())
     expected = Unresolved(outer.reference, "corrupt", "an index lies inside an index")
     assert ask(host, outer).unresolved == (expected,)
+
+
+def test_several_at_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight questions at a time, and answers under the right name, in the order asked for."""
+    sizes: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, max_workers: int) -> None:
+            sizes.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr(lock, "ThreadPoolExecutor", Pool)
+    wanted = [manifest(f"app{number}", (f"l{number}", number)) for number in range(3)]
+    failed = [inspect("--raw", one.reference, stderr="manifest unknown") for one in wanted[:2]]
+    host.expect_in_any_order(*failed, wanted[2].call()).expect(wanted[2].config("amd64"))
+    found = ask(host, *wanted)
+    assert [one.reference for one in found.unresolved] == [one.reference for one in wanted[:2]]
+    assert (list(found.resolved), found.layers) == ([wanted[2].reference], {"l2": 2})
+    assert sizes == [8]
 
 
 def test_no_skopeo(host: FakeHost) -> None:

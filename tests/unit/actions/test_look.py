@@ -69,6 +69,17 @@ def test_every_kind(node: FakeHost) -> None:
         ("missing", "d"),
         ("stale_pin", "c"),
     ]
+    assert look.deviations[-1].detail == "CRI-O reports it pinned, no set wants it"
+
+
+def test_what_can_be_removed_is_sorted(host: FakeHost) -> None:
+    """The same node gives the same answer; what is gone from the store is not named."""
+    host.files[IMAGES_JSON] = images_json("zyxwvuts")
+    host.files[JOURNAL] = '{{"event": "pin", "phase": "before", "added": [{}]}}\n'.format(
+        ", ".join(f'"{one}"' for one in "abxsuvwyzt")
+    )
+    host.expect(status_config(), images("zyxwvuts"))
+    assert look_at(host, DROP_IN, ["z"]).removable == tuple("stuvwxy")
 
 
 def test_what_another_file_pins_is_not_stale(node: FakeHost) -> None:
@@ -96,7 +107,12 @@ def test_a_daemon_that_does_not_answer(node: FakeHost, at: str) -> None:
 
 @pytest.mark.parametrize(
     ("machine", "platform"),
-    [("aarch64", "linux/arm64"), ("armv7l", "linux/arm"), ("s390x", "linux/s390x")],
+    [
+        ("aarch64", "linux/arm64"),
+        ("armv7l", "linux/arm"),
+        ("i686", "linux/386"),
+        ("s390x", "linux/s390x"),
+    ],
 )
 def test_platform(
     node: FakeHost, monkeypatch: pytest.MonkeyPatch, machine: str, platform: str

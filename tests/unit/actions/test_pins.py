@@ -16,7 +16,16 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
-from unit.fake_host import CONF_D, CRIO, DROP_IN, FakeHost, check_config, crio_version, pins_of
+from unit.fake_host import (
+    CONF_D,
+    CRIO,
+    DROP_IN,
+    JOURNAL,
+    FakeHost,
+    check_config,
+    crio_version,
+    pins_of,
+)
 
 COPY = "/run/edgefleet-crio/crio.conf.d"
 
@@ -41,7 +50,10 @@ def test_written(host: FakeHost) -> None:
         ("journal", "after pin"),
     ]
     before, after = host.journal()
-    assert before["added"] == ["a", "b"]
+    assert (before["path"], before["state"], before["added"]) == (DROP_IN, "present", ["a", "b"])
+    assert host.scratches == [
+        "/run/edgefleet-crio/candidate", "/etc/crio/.50-pinned-images.edgefleet-new",
+    ]  # fmt: skip
     assert (after["path"], after["state"], after["withdrawn"]) == (DROP_IN, "present", [])
 
 
@@ -61,6 +73,18 @@ def test_removed(host: FakeHost) -> None:
     assert result.plan.withdrawn == ("a",)
     assert DROP_IN not in host.files
     assert host.journal()[-1]["withdrawn"] == ["a"]
+    assert host.events[-4:] == [
+        ("remove", "/run/edgefleet-crio"), ("journal", "before pin"), ("remove", DROP_IN),
+        ("journal", "after pin"),
+    ]  # fmt: skip
+
+
+def test_the_journal_is_kept_short(host: FakeHost) -> None:
+    """After its last line."""
+    host.files[JOURNAL] = "x" * 1_000_001
+    host.expect(crio_version(), check_config(COPY))
+    write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    assert host.events[-2:] == [("journal", "after pin"), ("write", f"{JOURNAL} 600")]
 
 
 def test_check_mode_writes_nothing(host: FakeHost) -> None:
@@ -87,15 +111,28 @@ def test_an_invalid_configuration_is_never_made_live(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda host: setattr(host, "root", False), "this needs root. Set become: true."),
-        (lambda host: host.programs.pop("crio"), "looking for CRI-O: it is not installed"),
+        (
+            lambda host: (setattr(host, "root", False), host.programs.clear()),
+            "writing the drop-in: this needs root. Set become: true.",
+        ),
+        (
+            lambda host: host.programs.pop("crio"),
+            "looking for CRI-O: it is not installed. Install CRI-O.",
+        ),
         (
             lambda host: host.files.update({"/etc/machine-config-daemon/currentconfig": "{}"}),
-            "Machine Config Operator manages this node",
+            (
+                "writing the drop-in: OpenShift's Machine Config Operator manages this node"
+                " (/etc/machine-config-daemon/currentconfig exists)."
+                " Use a PinnedImageSet in the cluster there."
+            ),
         ),
         (
             lambda host: host.expect(crio_version("1.27.9")),
-            "CRI-O 1.27.9 knows no pinned images. CRI-O 1.28.0 or newer is needed.",
+            (
+                "writing the drop-in: CRI-O 1.27.9 knows no pinned images."
+                " CRI-O 1.28.0 or newer is needed."
+            ),
         ),
     ],
 )
@@ -105,7 +142,7 @@ def test_refused_nodes(host: FakeHost, spoil, said: str) -> None:
     before = dict(host.files)
     with pytest.raises(EdgefleetError) as caught:
         write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
-    assert said in str(caught.value)
+    assert str(caught.value) == said
     assert host.files == before
 
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull as pull_action
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
     ImageOutcome,
     PullPolicy,
@@ -14,6 +17,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import (
     IMAGES_JSON,
+    JOURNAL,
     Call,
     FakeHost,
     crictl,
@@ -54,11 +58,22 @@ def test_pulled(host: FakeHost) -> None:
     outcomes = pull_missing(host, [A, B, C], ONE_BY_ONE, check_mode=False)
     assert [one.outcome for one in outcomes] == ["present", "pulled", "pulled"]
     assert [one.attempts for one in outcomes] == [0, 1, 1]
-    lines = [(one["phase"], one["event"], one["reference"]) for one in host.journal()]
-    assert lines == [
-        ("before", "pull", B), ("after", "pull", B), ("before", "pull", C), ("after", "pull", C),
+    assert [event for event in host.events if "status" not in event[1]] == [
+        ("run", " ".join(images().argv)),
+        ("journal", "before pull"), ("run", " ".join(pull(B).argv)), ("journal", "after pull"),
+        ("journal", "before pull"), ("run", " ".join(pull(C).argv)), ("journal", "after pull"),
+        ("run", " ".join(images().argv)),
     ]  # fmt: skip
-    assert host.journal()[1]["outcome"] == "pulled"
+    assert [one["reference"] for one in host.journal()] == [B, B, C, C]
+    assert (host.journal()[1]["outcome"], host.journal()[1]["cause"]) == ("pulled", "")
+
+
+def test_the_journal_is_kept_short(host: FakeHost) -> None:
+    """Once, after the last pull."""
+    host.files.update({IMAGES_JSON: images_json([A]), JOURNAL: "x" * 1_000_001})
+    host.expect(*look([]), pull(A), images([A]))
+    pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    assert host.events[-3:-1] == [("journal", "after pull"), ("write", f"{JOURNAL} 600")]
 
 
 def test_check_mode(host: FakeHost) -> None:
@@ -69,8 +84,16 @@ def test_check_mode(host: FakeHost) -> None:
     assert host.files == {}
 
 
-def test_several_at_once(host: FakeHost) -> None:
-    """Outcomes come in the order asked for, whichever pull ends first."""
+def test_several_at_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as allowed; outcomes come in the order asked for, whichever pull ends first."""
+    sizes: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, max_workers: int) -> None:
+            sizes.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr(pull_action, "ThreadPoolExecutor", Pool)
     host.files[IMAGES_JSON] = images_json([A, B, C, D])
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C, D))).expect(
         images([A, B, C, D])
@@ -79,6 +102,7 @@ def test_several_at_once(host: FakeHost) -> None:
     assert [(one.reference, one.outcome) for one in outcomes] == [
         (one, "pulled") for one in (D, C, B, A)
     ]
+    assert sizes == [4]
 
 
 def test_one_failure_costs_one_image(host: FakeHost) -> None:
@@ -100,6 +124,14 @@ def test_tries_double_their_delay(host: FakeHost) -> None:
     (outcome,) = pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
     assert (outcome.outcome, outcome.attempts, outcome.seconds) == ("pulled", 3, 3.0)
     assert host.slept == [1.0, 2.0]
+
+
+def test_seconds_are_told_to_the_millisecond(host: FakeHost) -> None:
+    """No more of them, and no fewer."""
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A, "connection reset by peer"), pull(A), images([A]))
+    (outcome,) = pull_missing(host, [A], PullPolicy(1, 1.23456, 1), check_mode=False)
+    assert outcome.seconds == 1.235
 
 
 def test_a_silent_registry_is_asked_in_full_once(host: FakeHost) -> None:

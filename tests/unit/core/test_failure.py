@@ -197,3 +197,17 @@ def test_the_classes() -> None:
 def test_what_is_left_of_a_message(printed: str, message: str) -> None:
     """The last line that says something, and of a long one its end."""
     assert readable_message(printed) == message
+
+
+@pytest.mark.parametrize("name", ["edge/certificate-agent", "ingress-404-server", "checksum-tool"])
+def test_the_name_of_an_image_decides_nothing(name: str) -> None:
+    """A word of the reference is no cause: these are worth another try."""
+    refused = "dial tcp 192.0.2.1:443: connect: connection refused"
+    message = f"reading manifest sha256:aa in example.com/{name}: {refused}"
+    assert classify_failure(message) == "unreachable"
+
+
+@pytest.mark.parametrize("what", ["mkdir /var/lib/containers/storage/x", "open /x"])
+def test_a_refusal_of_the_node_is_not_the_registrys(what: str) -> None:
+    """Its own filesystem denies it."""
+    assert classify_failure(f"{what}: permission denied") == "io_error"

@@ -176,3 +176,52 @@ def test_the_whole_message() -> None:
 def test_amounts_are_whole(threshold: str) -> None:
     """Bytes and inodes have no fractions."""
     assert isinstance(amount_of(threshold, 1001), int)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{evictionHard: {imagefs.available: 30%}}\n",
+        '{\n  "evictionHard": {"imagefs.available": "30%"},\n}\n',
+        "  evictionHard:\n    imagefs.available: 30%\n",
+        '? "evictionHard"\n: {imagefs.available: 30%}\n',
+    ],
+)
+def test_a_form_that_is_not_read_is_refused(text: str) -> None:
+    """The defaults would be wrong there."""
+    with pytest.raises(UnreadableKubeletConfig, match="is in a form that is not read"):
+        parse_kubelet_limits(text, "/k")
+
+
+def test_a_space_before_the_colon() -> None:
+    """YAML allows it."""
+    limits = parse_kubelet_limits("evictionHard :\n  imagefs.available : 30%\n", "/k")
+    assert limits.reserved("imagefs.available", 100) == 30
+
+
+@pytest.mark.parametrize("threshold", ["-5%", "200%"])
+def test_percentages(threshold: str) -> None:
+    """None outside of 0 to 100."""
+    with pytest.raises(UnreadableKubeletConfig):
+        amount_of(threshold, 1000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "imageGCHighThresholdPercent: 850\n",
+        "imageGCHighThresholdPercent: -1\n",
+        '{"imageGCHighThresholdPercent": Infinity}',
+    ],
+)
+def test_garbage_collection_out_of_range(text: str) -> None:
+    """No threshold outside of 0 to 100."""
+    with pytest.raises(UnreadableKubeletConfig, match="imageGCHighThresholdPercent is"):
+        parse_kubelet_limits(text, "/k")
+
+
+@pytest.mark.parametrize(("merge", "reserved"), [("true", 10), ("false", 0)])
+def test_merged_defaults(merge: str, reserved: int) -> None:
+    """With mergeDefaultEvictionSettings the defaults that are not given stay."""
+    text = f"evictionHard:\n  imagefs.available: 30%\nmergeDefaultEvictionSettings: {merge}\n"
+    assert parse_kubelet_limits(text, "/k").reserved("nodefs.available", 100) == reserved

@@ -362,3 +362,10 @@ def test_round_trip(names: dict[str, str | None], digests: list[str], sizes: lis
     assert again == lock
     assert render_document(lock_document(again), "Review me.") == text
     assert build_lock(again.pinned_image_sets("y"), [ARM, AMD], resolved, sized) == lock
+
+
+@pytest.mark.parametrize("key", [5, True, None])
+def test_a_key_that_is_no_text(key: object) -> None:
+    """It is refused like any other odd key."""
+    with pytest.raises(InvalidLock, match="it has the keys version"):
+        parse_lock([{"version": 1, key: "x"}], "l")

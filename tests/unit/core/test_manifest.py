@@ -98,3 +98,17 @@ def test_the_whole_message() -> None:
     assert str(caught.value) == (
         "reading the manifest of r: it has the outdated schema 1. Push it again."
     )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"manifests": [{"platform": "x", "digest": "d"}]},
+        {"layers": [{"digest": "d", "size": -5}]},
+        {"layers": [{"digest": 7, "size": 5}]},
+    ],
+)
+def test_values_of_another_kind(document: Any) -> None:
+    """They are refused here, and spoil nothing later."""
+    with pytest.raises(InvalidManifest, match="it is no image manifest"):
+        parse_manifest(*served(document), "r")

@@ -28,6 +28,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest i
         ("linux/arm/v7", "linux/arm"),
         ("linux/arm/v6", "linux/arm/v6"),
         ("linux/amd64/v2", "linux/amd64/v2"),
+        ("linux/amd64/v1", "linux/amd64"),
         ("linux/arm/v8", "linux/arm/v8"),
         ("linux/arm64/v7", "linux/arm64/v7"),
     ],

@@ -62,3 +62,8 @@ def test_versions(version: str, supported: bool, restart: bool) -> None:
     parsed = parse_crio_version(f"crio version {version}\n")
     assert str(parsed) == version
     assert (is_supported(parsed), needs_restart(parsed)) == (supported, restart)
+
+
+def test_many_retries() -> None:
+    """The delay has a maximum, whatever the count."""
+    assert delay_before(5000, 2.0) == 60.0

@@ -29,6 +29,9 @@ def test_documents() -> None:
         ("a: [1\nb: 2\n", "expected ',' or ']'"),
         ("a: !!python/object:os.system x\n", "could not determine a constructor"),
         ("a: \x00\n", "reading f.yml: "),
+        ("a: !!int ''\n", "reading f.yml: "),
+        ("a: !!bool x\n", "reading f.yml: "),
+        ("a: !!timestamp x\n", "reading f.yml: "),
         ("a: 2026-99-99\n", "reading f.yml: month must be in 1..12"),
     ],
 )

@@ -141,8 +141,9 @@ def test_a_reference_without_a_digest(
 def test_not_root(
     host: FakeHost, run_module: RunModule, name: str, options: dict[str, Any], doing: str
 ) -> None:
-    """Every module says what is needed, and asks nothing of the node."""
+    """Every module says what is needed before it asks anything of the node."""
     host.root = False
+    host.programs.clear()
     result = run_module(name, **options)
     assert result["msg"] == f"{doing}: this needs root. Set become: true."
     assert result["failed"] is True
