@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import Lab, Node, payload
+from lab.registry import Registry
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DROP_IN = "/etc/crio/crio.conf.d/50-pinned-images"
@@ -116,12 +117,12 @@ class Fleet:
         path.write_text(payload.pinned_image_set(name, pool, images))
         return path
 
-    def layers_fetched(self, since: int) -> set[str]:
-        """Return the digests of the blobs that nodes asked the registry for since a mark."""
+    def blobs_fetched(self, since: int, registry: Registry | None = None) -> set[str]:
+        """Return the digests of the blobs that nodes asked a registry for since a mark."""
         addresses = {node.address for node in self.lab.nodes}
         return {
             one.path.rsplit("/", 1)[-1]
-            for one in self.lab.registry.requests(since=since)
+            for one in (registry or self.lab.registry).requests(since=since)
             if "/blobs/" in one.path and one.client in addresses
         }
 

@@ -49,11 +49,11 @@ def site_lock(lab: Lab, images: Images, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def pinned(lab: Lab, site_lock: Path, images: Images, tmp_path: Path) -> Fleet:
-    """Bring the nodes, from wherever the test before left them, to all thirty images pinned."""
+    """Bring the nodes, from wherever the test before left them, to all thirty images and no others."""
     fleet = Fleet(lab, tmp_path)
     fleet.set_file("all", images)
     shutil.copy(site_lock, lock_of(fleet))
-    assert fleet.pin(pin_images_lock=lock_of(fleet)).rc == 0
+    assert fleet.pin(pin_images_lock=lock_of(fleet), pin_images_remove_unpinned=True).rc == 0
     return fleet
 
 
@@ -88,7 +88,7 @@ def test_only_the_nodes_platform_is_fetched(fleet: Fleet, images: Images) -> Non
     index = next(image for image in images if len(image.platforms) > 1)
     mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=[str(fleet.set_file("index", [index]))]).rc == 0
-    fetched = fleet.layers_fetched(since=mark)
+    fetched = fleet.blobs_fetched(since=mark)
     other = {layer.digest for layer in index.platform("linux/arm64").layers}
     own = {layer.digest for layer in index.platform("linux/amd64").layers}
     assert own <= fetched
@@ -232,7 +232,7 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
     assert not lock.exists()
     mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=sets).rc != 0
-    assert not fleet.layers_fetched(since=mark)
+    assert not fleet.blobs_fetched(since=mark)
 
 
 def test_registry_off(pinned: Fleet, images: Images) -> None:
@@ -311,6 +311,22 @@ def test_a_registry_that_wants_credentials(fleet: Fleet) -> None:
     said = denied.output + locked.output + without.output + run.output + node.read(JOURNAL)
     assert credentials.password not in said
     assert token not in said
+
+
+def test_a_registry_that_moves(pinned: Fleet, images: Images) -> None:
+    """The images get their new names without their layers; the old names go, the images stay."""
+    mirror = pinned.lab.add_registry("mirror")
+    moved = payload.push(payload.demo(5), mirror)
+    sets = [str(pinned.set_file("all", moved))]
+    mark = mirror.mark()
+    run = pinned.pin(pin_images_sets=sets, pin_images_remove_unpinned=True)
+    assert run.rc == 0
+    layers = {layer.digest for image in moved for layer in image.platform().layers}
+    assert not pinned.blobs_fetched(since=mark, registry=mirror) & layers
+    for name in pinned.names:
+        node = pinned.node(name)
+        assert set(references(moved)) <= node.pinned()
+        assert not any(is_present(node, image) for image in images)
 
 
 def collect_garbage_as_kubelet(node: Node) -> None:

@@ -103,8 +103,8 @@ class Lab:
         """Fill the registry."""
         return payload.push(wanted, self.registry)
 
-    def add_registry(self, name: str, credentials: Credentials) -> Registry:
-        """Start another registry, which takes nobody but who has the credentials."""
+    def add_registry(self, name: str, credentials: Credentials | None = None) -> Registry:
+        """Start another registry; with credentials, it takes nobody but who has them."""
         folder = self.state_dir / "registries" / places.checked_name(name)
         registry = Registry(folder, self.network, len(list(folder.parent.iterdir())), credentials)
         registry.create(self._registry_program)

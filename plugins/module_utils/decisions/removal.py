@@ -28,16 +28,21 @@ def plan_removal(
 ) -> RemovalPlan:
     """Plan the removal of references that we had pinned and that no set wants any more.
 
+    An image that stays because it is wanted under another name, as after a registry has moved,
+    loses the old name only: CRI-O deletes an image with its last name.
+
     :param in_use: names and identifiers of the images of all containers.
     """
+    keep = frozenset(wanted)
     remove, left, gone = [], [], []
-    for reference in sorted(set(pinned_by_us) - set(wanted)):
+    for reference in sorted(set(pinned_by_us) - keep):
         image = store.image_named(reference)
         if image is None:
             gone.append(reference)
             continue
-        handles = {image.identifier, *image.names, *store.stored.names_of(image.identifier)}
-        if image.pinned:
+        names = store.stored.names_of(image.identifier)
+        handles = {image.identifier, *image.names, *names}
+        if image.pinned and not names & keep:
             left.append((reference, "CRI-O reports it pinned"))
         elif handles & in_use:
             left.append((reference, "a container uses it"))

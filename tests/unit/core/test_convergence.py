@@ -157,6 +157,14 @@ def test_the_reasons() -> None:
     ]
 
 
+def test_the_old_name_of_a_wanted_image_goes() -> None:
+    """After a registry has moved, the image is pinned by its new name, and the old one is litter."""
+    images = ImageStore((DaemonImage("1", frozenset(), True),), StoredNames({"1": frozenset("on")}))
+    assert plan_removal("n", "on", images, frozenset()).remove == ("o",)
+    assert plan_removal("n", "on", images, frozenset("n")).remove == ()
+    assert plan_removal("", "o", images, frozenset()).remove == ()
+
+
 @pytest.mark.parametrize("handle", ["1", "b", "computed-1"])
 def test_an_image_in_use_by_any_handle(handle: str) -> None:
     """A container may give its image by identifier, by another name, or by what CRI-O lists."""
