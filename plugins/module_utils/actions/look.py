@@ -56,7 +56,7 @@ def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
     except CommandFailed as error:
         deviations.append(Deviation(DAEMON_UNREACHABLE, SOCKET, str(error)))
     else:
-        foreign = (config.pause_image, *(files.foreign_in_force if wanted else files.earlier_pins))
+        foreign = (config.pause_image, *files.foreign_in_force(wanted))
         stale = stale_pins(wanted, known, store, foreign)
         deviations += image_deviations(wanted, store)
         deviations += [

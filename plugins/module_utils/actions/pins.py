@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from ..decisions.transaction import PinPlan, plan_pins
 from ..decisions.versions import OLDEST, is_supported
@@ -32,10 +32,11 @@ class PinFiles:
     overriding_pins: tuple[str, ...]
     earlier_pins: tuple[str, ...]
 
-    @property
-    def foreign_in_force(self) -> tuple[str, ...]:
-        """The pins of the file that wins over the drop-in, if there is one."""
-        return self.overriding_pins if self.overriding else ()
+    def foreign_in_force(self, ours: Sequence[str]) -> tuple[str, ...]:
+        """Return the pins of others that CRI-O follows when the drop-in lists ``ours``."""
+        if self.overriding:
+            return self.overriding_pins
+        return () if ours else self.earlier_pins
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..node.crictl import Crictl
 from ..node.crio import DROP_IN_DIRECTORY, NO_DIRECTORY, Crio
 from ..node.host import Host, require_root
 from ..node.store import read_image_store
-from .journal import Journal, PinRecord
+from .journal import Journal
 from .pins import PinFiles, survey_pin_files
 
 _POLL_INTERVAL = 0.2
@@ -26,15 +26,15 @@ class ReloadFailed(EdgefleetError):
 
 
 @dataclass(frozen=True)
-class InForce:
-    """What keeps the running CRI-O from being as wanted: nothing of it when all is empty."""
+class Difference:
+    """What the running CRI-O reports otherwise than wanted."""
 
     unpinned: tuple[str, ...]
     stale: tuple[str, ...]
     not_loaded: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        return not (self.unpinned or self.stale or self.not_loaded)
+        return bool(self.unpinned or self.stale or self.not_loaded)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ReloadResult:
     """``action`` is ``none``, ``reload`` or ``restart``; the rest is what made it necessary."""
 
     action: str
-    before: InForce
+    before: Difference
 
 
 def take_configuration(
@@ -62,9 +62,10 @@ def take_configuration(
     """
     require_root(host, "reloading CRI-O")
     crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
-    record, files = journal.pin_record(), survey_pin_files(crio, path)
-    before = _in_force(host, crio, crictl, wanted, record, files)
-    if before:
+    known, files = journal.pin_record().known, survey_pin_files(crio, path)
+    expectation = _Expectation(host, crio, crictl, wanted, known, files)
+    before = expectation.compare()
+    if not before:
         return ReloadResult("none", before)
     crio.check()
     version = crio.version()
@@ -83,59 +84,56 @@ def take_configuration(
         crio.restart()
     else:
         crio.reload()
-    state = _wait(host, crio, crictl, wanted, record, files, wait_timeout)
-    journal.after(action, taken=bool(state))
-    if not state:
-        raise _not_taken(action, state, files, crio.log_since(started), wait_timeout)
+    left = expectation.wait(wait_timeout)
+    journal.after(action, taken=not left)
+    if left:
+        raise _not_taken(action, left, files, crio.log_since(started), wait_timeout)
     return ReloadResult(action, before)
 
 
-def _wait(
-    host: Host,
-    crio: Crio,
-    crictl: Crictl,
-    wanted: Sequence[str],
-    record: PinRecord,
-    files: PinFiles,
-    wait_timeout: float,
-) -> InForce:
-    deadline = host.monotonic() + wait_timeout
-    while True:
-        state = _in_force(host, crio, crictl, wanted, record, files)
-        if state or host.monotonic() >= deadline:
-            return state
-        host.sleep(_POLL_INTERVAL)
+@dataclass(frozen=True)
+class _Expectation:
+    """What the running CRI-O should report, and whom to ask."""
 
+    host: Host
+    crio: Crio
+    crictl: Crictl
+    wanted: Sequence[str]
+    known: frozenset[str]
+    files: PinFiles
 
-def _in_force(
-    host: Host,
-    crio: Crio,
-    crictl: Crictl,
-    wanted: Sequence[str],
-    record: PinRecord,
-    files: PinFiles,
-) -> InForce:
-    config = crio.running_config()
-    store = read_image_store(host, crictl, config)
-    deviations = image_deviations(wanted, store)
-    foreign = (config.pause_image, *(files.foreign_in_force if wanted else files.earlier_pins))
-    listed = (record.known & set(config.pinned_images)) - set(wanted) - set(foreign)
-    return InForce(
-        unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
-        stale=tuple(sorted({*stale_pins(wanted, record.known, store, foreign), *listed})),
-        not_loaded=tuple(sorted(set(wanted) - set(config.pinned_images))),
-    )
+    def compare(self) -> Difference:
+        """Ask CRI-O once."""
+        config = self.crio.running_config()
+        store = read_image_store(self.host, self.crictl, config)
+        deviations = image_deviations(self.wanted, store)
+        foreign = (config.pause_image, *self.files.foreign_in_force(self.wanted))
+        listed = (self.known & set(config.pinned_images)) - set(self.wanted) - set(foreign)
+        return Difference(
+            unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
+            stale=tuple(sorted({*stale_pins(self.wanted, self.known, store, foreign), *listed})),
+            not_loaded=tuple(sorted(set(self.wanted) - set(config.pinned_images))),
+        )
+
+    def wait(self, timeout: float) -> Difference:
+        """Ask until CRI-O reports it, for ``timeout`` seconds at most; return its last answer."""
+        deadline = self.host.monotonic() + timeout
+        while True:
+            difference = self.compare()
+            if not difference or self.host.monotonic() >= deadline:
+                return difference
+            self.host.sleep(_POLL_INTERVAL)
 
 
 def _not_taken(
-    action: str, state: InForce, files: PinFiles, log: str, wait_timeout: float
+    action: str, left: Difference, files: PinFiles, log: str, wait_timeout: float
 ) -> ReloadFailed:
     parts = [
         f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
         for what, names in (
-            ("not reported pinned", state.unpinned),
-            ("still reported pinned", state.stale),
-            ("not in its list", state.not_loaded),
+            ("not reported pinned", left.unpinned),
+            ("still reported pinned", left.stale),
+            ("not in its list", left.not_loaded),
         )
         if names
     ]

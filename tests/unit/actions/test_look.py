@@ -88,6 +88,8 @@ def test_what_another_file_pins_is_not_stale(node: FakeHost) -> None:
     node.expect(pins_of(LATER, ["c"]), status_config("ab"), images("abc", pinned="abc"))
     assert kinds(look_at(node, DROP_IN, ["a", "b"])) == [("overridden", LATER)]
     node.files.pop(DROP_IN)
+    node.expect(pins_of(LATER, ["c"]), status_config("c"), images("abc", pinned="c"))
+    assert kinds(look_at(node, DROP_IN, [])) == []
     earlier = "/etc/crio/crio.conf.d/40-x"
     node.files[earlier] = node.files.pop(LATER)
     node.expect(pins_of(earlier, ["c"]), status_config("c"), images("abc", pinned="c"))

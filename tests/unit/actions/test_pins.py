@@ -172,6 +172,20 @@ def test_survey(host: FakeHost) -> None:
         overriding_pins=(),
         earlier_pins=("early",),
     )
-    assert files.foreign_in_force == ()
-    assert PinFiles((), (), ("x",), ()).foreign_in_force == ()
-    assert PinFiles(("f",), (), ("x",), ()).foreign_in_force == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("overriding", "ours", "in_force"),
+    [
+        (("/60",), ("a",), ("late",)),
+        (("/60",), (), ("late",)),
+        ((), ("a",), ()),
+        ((), (), ("early",)),
+    ],
+)
+def test_whose_pins_are_in_force(
+    overriding: tuple[str, ...], ours: tuple[str, ...], in_force: tuple[str, ...]
+) -> None:
+    """The last file that sets pins replaces those of all before it."""
+    late = ("late",) if overriding else ()
+    assert PinFiles(overriding, ("/40",), late, ("early",)).foreign_in_force(ours) == in_force

@@ -64,7 +64,7 @@ def test_in_force(node: FakeHost) -> None:
     """What is in force is left alone."""
     node.expect(status_config("ab"), images("abc", pinned="ab"))
     result = take(node)
-    assert (result.action, bool(result.before)) == ("none", True)
+    assert (result.action, bool(result.before)) == ("none", False)
     assert len(node.journal()) == 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import PullPolicy
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
-    InForce,
+    Difference,
     ReloadResult,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
@@ -380,7 +380,7 @@ class TestReload:
 
         def take(_host: Any, path: str, references: Any, *rest: Any) -> ReloadResult:
             seen.append((path, list(references), *rest))
-            return ReloadResult("restart", InForce(("u",), ("s",), ("n",)))
+            return ReloadResult("restart", Difference(("u",), ("s",), ("n",)))
 
         monkeypatch.setattr(crio_reload, "take_configuration", take)
         result = run_module("crio_reload", references=[A], **options)
