@@ -226,14 +226,13 @@ def _image(value: Any, origin: str) -> LockedImage:
         _refuse(origin, f"{reference} is asked for by no set")
     if not isinstance(platforms, Mapping):
         _refuse(origin, f"{reference} has no platforms")
-    return LockedImage(
-        reference,
-        tuple(sorted(sets)),
-        {
-            parse_platform(name, f"the lock {origin}"): _locked_platform(one, reference, origin)
-            for name, one in platforms.items()
-        },
-    )
+    locked = {
+        parse_platform(name, f"the lock {origin}"): _locked_platform(one, reference, origin)
+        for name, one in platforms.items()
+    }
+    if len(locked) < len(platforms):
+        _refuse(origin, f"{reference} has a platform under two names")
+    return LockedImage(reference, tuple(sorted(sets)), locked)
 
 
 def _locked_platform(value: Any, reference: str, origin: str) -> LockedPlatform:

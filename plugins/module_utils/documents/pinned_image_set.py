@@ -49,18 +49,11 @@ def parse_pinned_image_sets(document: Any, origin: str) -> list[PinnedImageSet]:
     :param origin: the file or variable it came from.
     :raises EdgefleetError: when it is something else or names an invalid reference.
     """
-    if not isinstance(document, Mapping):
-        raise InvalidPinnedImageSet(
-            f"reading {origin}",
-            f"it holds a {_yaml_type(document)} where a set should be",
-            f"A document of kind {KIND}, or name and images, is needed.",
-        )
-    if document.get("kind") == "List" and isinstance(document.get("items"), Sequence):
-        items = document["items"]
-        return [one for item in items for one in parse_pinned_image_sets(item, origin)]
-    if "kind" in document or "apiVersion" in document:
-        return [_parse_openshift(document, origin)]
-    return [_parse_plain(document, origin)]
+    if isinstance(document, Mapping) and document.get("kind") == "List":
+        items = document.get("items")
+        if isinstance(items, (list, tuple)):
+            return [_parse_set(item, origin) for item in items]
+    return [_parse_set(document, origin)]
 
 
 def check_names(sets: Iterable[PinnedImageSet]) -> None:
@@ -93,6 +86,18 @@ def references_for_pool(sets: Sequence[PinnedImageSet], pool: str) -> tuple[str,
             f"The sets name these pools: {pools}." if pools else "There are no sets.",
         )
     return tuple(sorted({reference for one in applying for reference in one.references}))
+
+
+def _parse_set(document: Any, origin: str) -> PinnedImageSet:
+    if not isinstance(document, Mapping):
+        raise InvalidPinnedImageSet(
+            f"reading {origin}",
+            f"it holds a {_yaml_type(document)} where a set should be",
+            f"A document of kind {KIND}, or name and images, is needed.",
+        )
+    if "kind" in document or "apiVersion" in document:
+        return _parse_openshift(document, origin)
+    return _parse_plain(document, origin)
 
 
 def _parse_openshift(document: Mapping[str, Any], origin: str) -> PinnedImageSet:

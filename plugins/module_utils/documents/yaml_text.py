@@ -31,9 +31,8 @@ def load_documents(text: str, origin: str) -> list[Any]:
     :raises InvalidYaml: with line and column, or when PyYAML is missing.
     """
     _require_pyyaml(f"reading {origin}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.load_all(text, Loader=loader))
+        documents = list(yaml.load_all(text, Loader=_loader()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -43,6 +42,25 @@ def load_documents(text: str, origin: str) -> list[Any]:
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         raise InvalidYaml(f"reading {origin}", str(error), "It must be YAML.") from None
     return [document for document in documents if document is not None]
+
+
+def _loader() -> type:
+    """Return PyYAML's safe loader, made to refuse what it would lose without a word.
+
+    Of a key that stands twice in a mapping, as a careless merge leaves it, PyYAML keeps the last.
+    """
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # C or Python
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key in [one for one, _value in node.value if isinstance(one, yaml.ScalarNode)]:
+                if key.value in seen:
+                    problem = f"the key {key.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def render_document(value: Any, heading: str) -> str:

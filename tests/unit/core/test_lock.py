@@ -188,6 +188,18 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(images=[image(sets="edge")]), "is asked for by no set"),
         (document(images=[image(), image()]), f"{AGENT} stands there twice"),
         (document(images=[image(platforms=[])]), "has no platforms"),
+        (
+            document(
+                images=[
+                    image(
+                        platforms={
+                            name: {"manifest": TWO, "layers": [TWO]} for name in (AMD, AMD + "/v1")
+                        }
+                    )
+                ]
+            ),
+            "has a platform under two names",
+        ),
         (document(images=[image(platforms={AMD: {}})]), "lacks manifest or layers"),
         (document(images=[image(platforms={AMD: ["manifest", "layers"]})]), "lacks manifest or"),
         (document(images=[platform(extra=1)]), "lacks manifest or layers"),

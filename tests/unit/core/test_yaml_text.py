@@ -32,6 +32,8 @@ def test_documents() -> None:
         ("a: !!int ''\n", "reading f.yml: "),
         ("a: !!bool x\n", "reading f.yml: "),
         ("a: !!timestamp x\n", "reading f.yml: "),
+        ("a: 1\nb: {c: 1, d: 2, c: 3}\n", "the key 'c' stands twice in line 2, column 17"),
+        ("? [a]\n: 1\n", "found unhashable key"),
         ("a: 2026-99-99\n", "reading f.yml: month must be in 1..12"),
     ],
 )
