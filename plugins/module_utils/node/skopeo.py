@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Any, Mapping
 
 from ..observed.failure import readable_message
+from ..observed.manifest import parse_image_config
 from .host import CommandFailed, Host, HostError
 
 # A registry that does not answer is given up on after this many seconds.
@@ -37,13 +37,13 @@ class Skopeo:
         """
         return self._inspect(reference, "--raw")
 
-    def config(self, reference: str) -> dict[str, Any]:
+    def config(self, reference: str) -> Mapping[str, Any]:
         """Return the image configuration of a reference that is a single manifest.
 
         :raises CommandFailed: when the registry does not have or give it.
+        :raises InvalidManifest: when it is something else.
         """
-        config = json.loads(self._inspect(reference, "--config", "--raw"))
-        return config if isinstance(config, dict) else {}
+        return parse_image_config(self._inspect(reference, "--config", "--raw"), reference)
 
     def _inspect(self, reference: str, *options: str) -> str:
         argv = [self._program, "--command-timeout", _TIMEOUT, "inspect", *options, *self._auth]

@@ -60,6 +60,21 @@ def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
         raise InvalidManifest(problem, f"it is no image manifest, {error!r}") from None
 
 
+def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
+    """Parse an image configuration, which names the platform of a single manifest.
+
+    :raises InvalidManifest: when it is something else.
+    """
+    problem = f"reading the configuration of {reference}"
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidManifest(problem, f"it is no JSON, {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidManifest(problem, "it is no JSON object")
+    return document
+
+
 def _digest(entry: Mapping[str, Any]) -> str:
     if not isinstance(entry["digest"], str):
         raise TypeError(f"digest is {entry['digest']!r}")

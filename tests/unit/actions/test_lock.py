@@ -100,7 +100,7 @@ def test_index(host: FakeHost) -> None:
 
 def test_auth_file(host: FakeHost) -> None:
     """Its path is handed on, never its content."""
-    nested = inspect("--config", "--raw", "--authfile", "/a.json", APP.reference, stdout="[]")
+    nested = inspect("--config", "--raw", "--authfile", "/a.json", APP.reference, stdout="{}")
     host.expect(APP.call("--authfile", "/a.json"), nested)
     found = ask(host, APP, auth="/a.json")
     assert found.unresolved[0].message == "the image was built for / only"
@@ -126,6 +126,12 @@ def test_auth_file(host: FakeHost) -> None:
             "dial tcp: connection refused",
         ),
         (APP, [APP.call(text="{}")], "corrupt", "what the registry served does not match"),
+        (
+            APP,
+            [APP.call(), inspect("--config", "--raw", APP.reference, stdout="<html>")],
+            "corrupt",
+            "it is no JSON, ",
+        ),
         (
             APP,
             [APP.call(), APP.config("arm64")],

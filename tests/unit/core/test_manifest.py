@@ -14,6 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest i
     Index,
     InvalidManifest,
     Manifest,
+    parse_image_config,
     parse_manifest,
 )
 
@@ -112,3 +113,12 @@ def test_values_of_another_kind(document: Any) -> None:
     """They are refused here, and spoil nothing later."""
     with pytest.raises(InvalidManifest, match="it is no image manifest"):
         parse_manifest(*served(document), "r")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("<html>", "it is no JSON, Expecting value"), ("[]", "it is no JSON object")]
+)
+def test_a_configuration_that_is_none(text: str, said: str) -> None:
+    """A registry may answer anything, and is quoted."""
+    with pytest.raises(InvalidManifest, match=f"^reading the configuration of r: {said}"):
+        parse_image_config(text, "r")
