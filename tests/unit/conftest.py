@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,6 +27,24 @@ def host() -> Iterator[FakeHost]:
     fake = FakeHost()
     yield fake
     fake.assert_all_called()
+
+
+@pytest.fixture
+def pool_sizes(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], list[int]]:
+    """Return what makes a list into which each thread pool of a module puts its size."""
+
+    def listen(module: ModuleType) -> list[int]:
+        sizes: list[int] = []
+
+        class Pool(ThreadPoolExecutor):
+            def __init__(self, max_workers: int) -> None:
+                sizes.append(max_workers)
+                super().__init__(max_workers)
+
+        monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+        return sizes
+
+    return listen
 
 
 @pytest.fixture

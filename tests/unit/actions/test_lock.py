@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -160,16 +161,9 @@ def test_an_index_in_an_index(host: FakeHost) -> None:
     assert ask(host, outer).unresolved == (expected,)
 
 
-def test_several_at_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list[int]]) -> None:
     """Eight questions at a time, and answers under the right name, in the order asked for."""
-    sizes: list[int] = []
-
-    class Pool(ThreadPoolExecutor):
-        def __init__(self, max_workers: int) -> None:
-            sizes.append(max_workers)
-            super().__init__(max_workers)
-
-    monkeypatch.setattr(lock, "ThreadPoolExecutor", Pool)
+    sizes = pool_sizes(lock)
     wanted = [manifest(f"app{number}", (f"l{number}", number)) for number in range(3)]
     failed = [inspect("--raw", one.reference, stderr="manifest unknown") for one in wanted[:2]]
     host.expect_in_any_order(*failed, wanted[2].call()).expect(wanted[2].config("amd64"))

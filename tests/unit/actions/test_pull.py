@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull as pull_action
@@ -84,16 +85,9 @@ def test_check_mode(host: FakeHost) -> None:
     assert host.files == {}
 
 
-def test_several_at_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list[int]]) -> None:
     """As many as allowed; outcomes come in the order asked for, whichever pull ends first."""
-    sizes: list[int] = []
-
-    class Pool(ThreadPoolExecutor):
-        def __init__(self, max_workers: int) -> None:
-            sizes.append(max_workers)
-            super().__init__(max_workers)
-
-    monkeypatch.setattr(pull_action, "ThreadPoolExecutor", Pool)
+    sizes = pool_sizes(pull_action)
     host.files[IMAGES_JSON] = images_json([A, B, C, D])
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C, D))).expect(
         images([A, B, C, D])
