@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tooling.venvs import cache_directory
+
 from . import places
 from .commands import LabError, run
 
@@ -54,7 +56,7 @@ class _Recipe:
     @property
     def path(self) -> Path:
         key = hashlib.sha256(self.ingredients.encode()).hexdigest()[:12]
-        return places.cache() / f"{self.name}-{key}"
+        return cache_directory() / f"{self.name}-{key}"
 
 
 def ensure() -> Built:
@@ -83,16 +85,16 @@ def _make_all(*recipes: _Recipe) -> None:
 
 
 def _make(recipe: _Recipe) -> None:
-    lock = places.cache() / ".locks" / recipe.name
+    lock = cache_directory() / ".locks" / recipe.name
     lock.mkdir(parents=True, exist_ok=True)
     with places.locked(lock):
         if recipe.path.exists():
             return
         _say(f"{recipe.why} ...")
         prefix = f".unfinished-{recipe.name}-"
-        for left in places.cache().glob(f"{prefix}*"):
+        for left in cache_directory().glob(f"{prefix}*"):
             _remove(left)
-        unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=places.cache()))
+        unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=cache_directory()))
         try:
             recipe.make(unfinished)
             unfinished.chmod(0o755)

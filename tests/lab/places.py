@@ -19,15 +19,6 @@ _HOST = Path("/run")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
-def cache() -> Path:
-    """What is built once per machine."""
-    chosen = os.environ.get("EDGEFLEET_CACHE")
-    if chosen:
-        return Path(chosen).absolute()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home, "edgefleet-crio").absolute()
-
-
 def labs() -> Path:
     """One folder below it for each lab that is up, or was interrupted."""
     return Path(os.environ.get("EDGEFLEET_LAB_DIR") or "/var/tmp/edgefleet-lab").absolute()

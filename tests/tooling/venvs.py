@@ -88,8 +88,9 @@ class Environment:
 
 def cache_directory() -> Path:
     """Return where everything that is made once is kept."""
+    chosen = os.environ.get("EDGEFLEET_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("EDGEFLEET_CACHE") or f"{base}/edgefleet-crio")
+    return Path(chosen or f"{base}/edgefleet-crio").absolute()
 
 
 def tools() -> Environment:
