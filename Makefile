@@ -27,7 +27,7 @@ help:
 setup: tools lab ## everything that the gates and the demo need; instant when it is there
 
 # Python environment, and the checkout under its name as a collection.
-tools:
+tools: ## of that, only the tools of the gates, ansible-core among them, and the collection's link
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { apt-get -qq update && apt-get -qq install --yes python3-venv; } >/dev/null
 	@$(PYTHON) -m tooling.venvs tools
 	@mkdir -p build/collections/ansible_collections/edgefleet

@@ -53,6 +53,11 @@ class ActionModule(ActionBase):
         return result
 
     def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        # No path at all asks for the lock as a value; an empty one is a variable that nobody set.
+        if arguments["path"] == "":
+            raise EdgefleetError(
+                "writing the lock", "it has no path", "Name one in pin_images_lock."
+            )
         host, folders = LocalHost(), search_folders(self._loader.get_basedir())
         platforms = [parse_platform(one, "platforms") for one in arguments["platforms"]]
         sets = read_sets(host, source_list(arguments["sets"]), folders)

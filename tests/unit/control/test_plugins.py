@@ -207,6 +207,12 @@ class TestImageLock:
 
         monkeypatch.setattr(image_lock, "resolve", resolve)
 
+    def test_an_empty_path(self, run_action: RunAction) -> None:
+        """It is refused before any registry is asked."""
+        result = run_action(image_lock, sets=[SET], path="")
+        assert result["msg"] == "writing the lock: it has no path. Name one in pin_images_lock."
+        assert self.asked == []
+
     def test_written(
         self,
         run_action: RunAction,
