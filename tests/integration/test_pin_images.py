@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fleet import DROP_IN, JOURNAL, Fleet, has_file
+from fleet import DROP_IN, JOURNAL, Control, Fleet, has_file
 from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
 
 Images = list[payload.PushedImage]
@@ -460,6 +460,43 @@ def test_every_option_as_a_string(fleet: Fleet, images: Images) -> None:
     )
     assert run.rc == 0
     assert set(references(images[:2])) <= fleet.node("node1").pinned()
+
+
+TAKE_PINS = """
+- hosts: edge
+  gather_facts: false
+  vars:
+    references: "{{ (lookup('ansible.builtin.file', set_file) | from_json).images }}"
+  tasks:
+    - ansible.builtin.include_role: {name: edgefleet.crio.pin_dropin}
+      vars: {pin_dropin_state: present, pin_dropin_references: "{{ references }}"}
+    - ansible.builtin.include_role: {name: edgefleet.crio.runtime_reload}
+      vars: {runtime_reload_references: "{{ references }}"}
+"""
+
+
+def test_ten_thousand_references(fleet: Fleet) -> None:
+    """They are compared with a node, pinned there, taken by CRI-O, and unpinned again."""
+    many = [
+        f"registry.example.com/fleet/app-{number:04d}@sha256:{number:064x}"
+        for number in range(10_000)
+    ]
+    path = fleet.work / "many.json"
+    path.write_text(json.dumps({"name": "many", "pool": "edge", "images": many}))
+    verified = fleet.play("verify_images", "--limit", "node1", pin_images_sets=str(path))
+    assert verified.rc != 0
+    assert "10000 more" in verified.node("node1")["message"]
+    play = fleet.work / "take_pins.yml"
+    play.write_text(TAKE_PINS)
+    taking = Fleet(fleet.lab, fleet.work, Control(playbook=str(play)))
+    assert taking.play("", "--limit", "node1", set_file=str(path)).rc == 0
+    node = fleet.node("node1")
+    assert node.read(DROP_IN) == drop_in_bytes(many)
+    running = node.exec(["crio", "status", "config"]).stdout
+    assert all(one in running for one in (many[0], many[-1]))
+    assert running.count("registry.example.com/fleet/app-") == len(many)
+    assert fleet.play("unpin_images", "--limit", "node1").rc == 0
+    assert "registry.example.com" not in node.exec(["crio", "status", "config"]).stdout
 
 
 def test_the_journal_tells_what_happened(fleet: Fleet, images: Images) -> None:
