@@ -116,7 +116,7 @@ def _totals(lock: Lock) -> dict[str, Any]:
     return {
         "images": len(lock.images),
         "layers": len(lock.layers),
-        "layer_bytes": sum(lock.layers.values()),
+        "layer_bytes": sum(one.size for one in lock.layers.values()),
     }
 
 

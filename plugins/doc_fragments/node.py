@@ -36,6 +36,54 @@ options:
     elements: str
 """
 
+    LOCKED = r"""
+options:
+  locked:
+    description:
+      - What the lock says of the images, on the node's platform.
+      - The filter P(edgefleet.crio.layers_on_platform#filter) takes it from there.
+    type: dict
+    suboptions:
+      images:
+        description: The images.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          reference:
+            description: The image, by digest.
+            type: str
+            required: true
+          layers:
+            description: Digests of its compressed layers, the lowest first.
+            type: list
+            elements: str
+            required: true
+      layers:
+        description: Those layers, each once.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          digest:
+            description: The compressed layer's digest.
+            type: str
+            required: true
+          size:
+            description: The compressed layer's size in bytes.
+            type: int
+            required: true
+          blocks:
+            description: How many blocks of 4096 bytes its files take, where the layer was measured.
+            type: int
+          directories:
+            description: How many directories it has, where the layer was measured.
+            type: int
+          inodes:
+            description: How many inodes it takes, directories among them, where the layer was measured.
+            type: int
+"""
+
     PATH = r"""
 options:
   path:

@@ -11,16 +11,18 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils.documents.lock import layers_on_platform, parse_lock
+from ..module_utils.documents.locked_images import locked_images_document
 from ..module_utils.errors import EdgefleetError
 
 
 def _layers_on_platform(
     lock: Any, references: Iterable[str], platform: str
-) -> list[dict[str, Any]]:
+) -> dict[str, list[dict[str, Any]]]:
     try:
-        return layers_on_platform(parse_lock([lock], "given"), references, platform, "given")
+        locked = layers_on_platform(parse_lock([lock], "given"), references, platform, "given")
     except EdgefleetError as error:
         raise AnsibleFilterError(str(error)) from error
+    return locked_images_document(locked)
 
 
 class FilterModule:

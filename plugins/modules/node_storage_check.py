@@ -17,30 +17,8 @@ description:
   - Unpacked sizes are estimated as three times the compressed size.
   - Never changes anything, and does not contact a registry.
 options:
-  images:
-    description: The images that are to be pulled, as the lock has them for the node's platform.
-    type: list
-    elements: dict
+  locked:
     required: true
-    suboptions:
-      reference:
-        description: The image, by digest.
-        type: str
-        required: true
-      layers:
-        description: Its layers.
-        type: list
-        elements: dict
-        required: true
-        suboptions:
-          digest:
-            description: The compressed layer's digest.
-            type: str
-            required: true
-          size:
-            description: The compressed layer's size in bytes.
-            type: int
-            required: true
   min_free_bytes:
     description: What must stay free on the image store's filesystem, in bytes.
     type: int
@@ -55,6 +33,7 @@ options:
     default: true
 extends_documentation_fragment:
   - edgefleet.crio.node
+  - edgefleet.crio.node.locked
 author:
   - edgefleet.crio contributors (@edgefleet)
 """
@@ -62,11 +41,7 @@ author:
 EXAMPLES = r"""
 - name: Check that the image fits
   edgefleet.crio.node_storage_check:
-    images:
-      - reference: registry.example.com/edge/app@sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
-        layers:
-          - digest: sha256:6e3c58d4f3d6d1a4e2d5b3a8c0a2f9f1b7f0e0f4c5d6a7b8c9d0e1f2a3b4c5d6
-            size: 31418228
+    locked: "{{ wanted.lock | edgefleet.crio.layers_on_platform(look.missing, look.platform) }}"
     min_free_bytes: 4294967296
 """
 
@@ -142,44 +117,29 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.storage import check_storage
-from ..module_utils.decisions.budget import (
-    ImageLayers,
-    Room,
-    StorageBudget,
-    describe_shortage,
-)
+from ..module_utils.decisions.budget import Room, StorageBudget, describe_shortage
+from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
 
 
 def main() -> None:
     """Run the module."""
-    layer = {
-        "digest": {"type": "str", "required": True},
-        "size": {"type": "int", "required": True},
-    }
-    image = {
-        "reference": {"type": "str", "required": True},
-        "layers": {"type": "list", "elements": "dict", "options": layer, "required": True},
-    }
     module = AnsibleModule(
         argument_spec={
-            "images": {"type": "list", "elements": "dict", "options": image, "required": True},
+            "locked": {"type": "dict", "options": OPTIONS, "required": True},
             "min_free_bytes": {"type": "int", "default": 1073741824},
             "max_parallel": {"type": "int", "default": 5},
             "fail_on_shortage": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
-    images = [
-        ImageLayers(
-            one["reference"], tuple((part["digest"], part["size"]) for part in one["layers"])
-        )
-        for one in module.params["images"]
-    ]
     try:
         budget = check_storage(
-            LocalHost(), images, module.params["min_free_bytes"], module.params["max_parallel"]
+            LocalHost(),
+            parse_locked_images(module.params["locked"]),
+            module.params["min_free_bytes"],
+            module.params["max_parallel"],
         )
     except EdgefleetError as error:
         empty = StorageBudget(0, (), ())

@@ -142,7 +142,7 @@ def test_locks(tmp_path: Path, change: dict[str, Any], said: str) -> None:
         "platforms": ["linux/amd64"],
         "sets": [{"name": "plain", "pool": "edge"}],
         "images": [{"reference": GOOD, "sets": ["plain"], "platforms": {"linux/amd64": locked}}],
-        "layers": {layer: 10},
+        "layers": {layer: {"size": 10}},
     }
     path = tmp_path / "site.lock.yml"
     path.write_text(json.dumps({**lock, **change}))

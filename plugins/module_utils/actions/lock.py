@@ -11,6 +11,7 @@ from typing import Callable, Mapping, Sequence
 
 from ..decisions.platforms import manifests_for, require_platform
 from ..documents.lock import LockedPlatform
+from ..documents.locked_images import LockedLayer
 from ..documents.platform import platform_of
 from ..errors import EdgefleetError
 from ..node.host import CommandFailed, Host
@@ -33,10 +34,10 @@ class Unresolved:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the references are on each platform, their layers' sizes, and what failed."""
+    """What the references are on each platform, their layers, and what failed."""
 
     resolved: Mapping[str, Mapping[str, LockedPlatform]]
-    layers: Mapping[str, int]
+    layers: Mapping[str, LockedLayer]
     unresolved: tuple[Unresolved, ...]
 
 
@@ -54,7 +55,7 @@ def resolve(
     """
     skopeo = Skopeo(host, auth_file)
     resolved: dict[str, Mapping[str, LockedPlatform]] = {}
-    layers: dict[str, int] = {}
+    layers: dict[str, LockedLayer] = {}
     unresolved: list[Unresolved] = []
     with ThreadPoolExecutor(max_workers=_WORKERS) as workers:
         answers = workers.map(lambda one: _resolve(skopeo, one, platforms), references)
@@ -68,7 +69,7 @@ def resolve(
                     for platform, (digest, manifest) in manifests.items()
                 }
                 for _digest, manifest in manifests.values():
-                    layers.update(manifest.layers)
+                    layers.update((one, LockedLayer(size)) for one, size in manifest.layers)
             progress(done)
     return Resolution(resolved, layers, tuple(unresolved))
 

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Sequence
-
-from ..decisions.budget import ImageLayers, StorageBudget, plan_storage, reserves_on
+from ..decisions.budget import StorageBudget, plan_storage, reserves_on
+from ..documents.locked_images import LockedImages
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.kubelet import read_kubelet_limits
@@ -20,9 +19,9 @@ _DEFAULT_TEMPORARY = "/var/tmp"
 
 
 def check_storage(
-    host: Host, images: Sequence[ImageLayers], min_free_bytes: int, max_parallel: int
+    host: Host, locked: LockedImages, min_free_bytes: int, max_parallel: int
 ) -> StorageBudget:
-    """Say whether what is missing of ``images`` fits on this node now.
+    """Say whether what is missing of ``locked`` fits on this node now.
 
     :raises EdgefleetError: when CRI-O does not answer or a file cannot be understood.
     """
@@ -30,7 +29,7 @@ def check_storage(
     config = Crio(host).running_config()
     image_room = host.filesystem(config.image_root)
     return plan_storage(
-        images=images,
+        locked=locked,
         present=read_layers(host, config),
         image_room=image_room,
         temporary_room=host.filesystem(config.big_files_temporary_dir or _DEFAULT_TEMPORARY),

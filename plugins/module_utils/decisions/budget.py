@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Sequence
 
+from ..documents.locked_images import LockedImages
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import KubeletLimits
 
@@ -19,14 +20,6 @@ BYTES_PER_INODE = 4096
 
 IMAGES = "images"
 TEMPORARY = "temporary"
-
-
-@dataclass(frozen=True)
-class ImageLayers:
-    """A missing image: its layers' digests with their compressed sizes in bytes."""
-
-    reference: str
-    layers: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -85,23 +78,22 @@ class StorageBudget:
 
 
 def plan_storage(
-    images: Sequence[ImageLayers],
+    locked: LockedImages,
     present: frozenset[str],
     image_room: Filesystem,
     temporary_room: Filesystem,
     max_parallel: int,
     reserves: Sequence[tuple[int, Reserve]],
 ) -> StorageBudget:
-    """Plan what pulling ``images`` needs on the node.
+    """Plan what pulling ``locked`` needs on the node.
 
     :param present: compressed digests of the layers that are there already.
     :param max_parallel: how many images are in flight at once, their blobs staged compressed.
     :param reserves: what must stay free, each with the device it is about.
     """
-    sizes = {digest: size for image in images for digest, size in image.layers}
-    missing = {digest: size for digest, size in sizes.items() if digest not in present}
+    missing = {digest: one.size for digest, one in locked.missing_layers(present).items()}
     download = sum(missing.values())
-    staged = sorted((_missing_bytes(image, missing) for image in images), reverse=True)
+    staged = sorted((_missing_bytes(one, missing) for one in locked.images.values()), reverse=True)
     in_flight = min(sum(staged[:max_parallel]), download)
     needs = [
         (
@@ -124,7 +116,7 @@ def plan_storage(
                 reserve=_strictest(one for about, one in reserves if about == device),
             )
         )
-    return StorageBudget(len(missing), _downloads(images, missing), tuple(rooms))
+    return StorageBudget(len(missing), _downloads(locked, missing), tuple(rooms))
 
 
 def reserves_on(
@@ -156,17 +148,15 @@ def reserves_on(
     return reserves
 
 
-def _missing_bytes(image: ImageLayers, missing: Mapping[str, int]) -> int:
-    return sum(missing.get(digest, 0) for digest in {one for one, _size in image.layers})
+def _missing_bytes(layers: Iterable[str], missing: Mapping[str, int]) -> int:
+    return sum(missing.get(digest, 0) for digest in set(layers))
 
 
-def _downloads(
-    images: Sequence[ImageLayers], missing: Mapping[str, int]
-) -> tuple[tuple[str, int], ...]:
+def _downloads(locked: LockedImages, missing: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     left = dict(missing)
     return tuple(
-        (image.reference, sum(left.pop(digest, 0) for digest, _size in image.layers))
-        for image in images
+        (reference, sum(left.pop(digest, 0) for digest in layers))
+        for reference, layers in locked.images.items()
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, NoReturn, Sequence
 
 from ..errors import EdgefleetError
+from .locked_images import LayerMeasure, LockedImages, LockedLayer, layer_document, layer_of
 from .pinned_image_set import PinnedImageSet
 from .platform import parse_platform
 from .reference import parse_digest_reference, validate_digest
@@ -44,16 +45,12 @@ class LockedImage:
 
 @dataclass(frozen=True)
 class Lock:
-    """The whole lock.
-
-    ``sets`` maps names to pools (None: every pool), ``layers`` digests to compressed sizes in
-    bytes.
-    """
+    """The whole lock; ``sets`` maps names to pools (None: every pool)."""
 
     platforms: tuple[str, ...]
     sets: Mapping[str, str | None]
     images: tuple[LockedImage, ...]
-    layers: Mapping[str, int]
+    layers: Mapping[str, LockedLayer]
 
     def pinned_image_sets(self, origin: str) -> list[PinnedImageSet]:
         """Return the sets again from which this lock was made."""
@@ -71,13 +68,13 @@ def build_lock(
     sets: Sequence[PinnedImageSet],
     platforms: Iterable[str],
     resolved: Mapping[str, Mapping[str, LockedPlatform]],
-    layers: Mapping[str, int],
+    layers: Mapping[str, LockedLayer],
 ) -> Lock:
     """Put a lock together.
 
     :param resolved: per reference, what it is on each platform; references that it lacks are
         left out of the lock.
-    :param layers: compressed size in bytes of every layer named in ``resolved``.
+    :param layers: every layer named in ``resolved``.
     """
     asking: dict[str, set[str]] = {}
     for one in sets:
@@ -113,7 +110,7 @@ def lock_document(lock: Lock) -> dict[str, Any]:
             }
             for image in lock.images
         ],
-        "layers": dict(sorted(lock.layers.items())),
+        "layers": {digest: layer_document(one) for digest, one in sorted(lock.layers.items())},
     }
 
 
@@ -149,15 +146,15 @@ def parse_lock(documents: Sequence[Any], origin: str) -> Lock:
 
 def layers_on_platform(
     lock: Lock, references: Iterable[str], platform: str, origin: str
-) -> list[dict[str, Any]]:
+) -> LockedImages:
     """Return what a node of ``platform`` needs to know of ``references``.
 
-    :returns: ``[{"reference": ..., "layers": [{"digest": ..., "size": ...}, ...]}, ...]``,
-        sizes compressed and in bytes; references that the lock lacks are left out.
+    References that the lock lacks are left out.
+
     :raises InvalidLock: when an image is not locked for that platform.
     """
     images = {image.reference: image for image in lock.images}
-    sliced = []
+    sliced = {}
     for reference in references:
         image = images.get(reference)
         if image is None:
@@ -169,12 +166,15 @@ def layers_on_platform(
                 f"{reference} is not locked for {platform}",
                 "Add the platform to pin_images_platforms and lock again.",
             )
-        layers = [{"digest": digest, "size": lock.layers[digest]} for digest in locked.layers]
-        sliced.append({"reference": reference, "layers": layers})
-    return sliced
+        sliced[reference] = locked.layers
+    used = {digest: lock.layers[digest] for layers in sliced.values() for digest in layers}
+    return LockedImages(sliced, used)
 
 
 _EXPECTED_KEYS = f"A lock has the keys {', '.join(_KEYS)}."
+_SIZE = {"size"}
+_COUNTS = set(LayerMeasure.__dataclass_fields__)
+_EXPECTED_COUNTS = f"A layer has its size and, once measured, {', '.join(sorted(_COUNTS))}."
 
 
 def _refuse(origin: str, cause: str, needed: str = "Lock again.") -> NoReturn:
@@ -248,16 +248,22 @@ def _locked_platform(value: Any, reference: str, origin: str) -> LockedPlatform:
     return LockedPlatform(value["manifest"], tuple(layers))
 
 
-def _layers(value: Any, origin: str) -> dict[str, int]:
+def _layers(value: Any, origin: str) -> dict[str, LockedLayer]:
     if not isinstance(value, Mapping):
-        _refuse(origin, "layers is no mapping of digests to sizes")
-    for digest, size in value.items():
-        cause = validate_digest(str(digest))
-        if cause:
-            _refuse(origin, f"layer {digest!r}: {cause}")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            _refuse(origin, f"layer {digest} has the size {size!r}", "Sizes are whole bytes.")
-    return dict(value)
+        _refuse(origin, "layers is no mapping of digests to layers")
+    return {digest: _layer(digest, one, origin) for digest, one in value.items()}
+
+
+def _layer(digest: Any, value: Any, origin: str) -> LockedLayer:
+    cause = validate_digest(str(digest))
+    if cause:
+        _refuse(origin, f"layer {digest!r}: {cause}")
+    if not isinstance(value, Mapping) or set(value) not in (_SIZE, _SIZE | _COUNTS):
+        _refuse(origin, f"layer {digest} has {value!r}", _EXPECTED_COUNTS)
+    for count, number in value.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            _refuse(origin, f"layer {digest} has the {count} {number!r}", "It is a whole number.")
+    return layer_of(value)
 
 
 def _check_agreement(lock: Lock, origin: str) -> None:

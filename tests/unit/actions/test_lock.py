@@ -19,6 +19,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.lock import
     resolve,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import LockedPlatform
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedLayer,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import SKOPEO, Call, FakeHost
 
@@ -85,7 +88,7 @@ def test_single_manifest(host: FakeHost) -> None:
     host.expect(APP.call(), APP.config("amd64"))
     found = ask(host, APP)
     assert found.resolved == {APP.reference: {AMD: LockedPlatform(APP.digest, ("l1", "l2"))}}
-    assert found.layers == {"l1": 10, "l2": 20}
+    assert found.layers == {"l1": LockedLayer(10), "l2": LockedLayer(20)}
     assert found.unresolved == ()
 
 
@@ -96,7 +99,7 @@ def test_index(host: FakeHost) -> None:
     host.expect(BOTH.call(), ON_AMD.call(), ON_ARM.call())
     both = ask(host, BOTH, platforms=(AMD, ARM))
     assert both.resolved[BOTH.reference][ARM] == LockedPlatform(ON_ARM.digest, ("l3",))
-    assert both.layers == {"l1": 10, "l3": 30}
+    assert both.layers == {"l1": LockedLayer(10), "l3": LockedLayer(30)}
 
 
 def test_auth_file(host: FakeHost) -> None:
@@ -169,7 +172,7 @@ def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list
     host.expect_in_any_order(*failed, wanted[2].call()).expect(wanted[2].config("amd64"))
     found = ask(host, *wanted)
     assert [one.reference for one in found.unresolved] == [one.reference for one in wanted[:2]]
-    assert (list(found.resolved), found.layers) == ([wanted[2].reference], {"l2": 2})
+    assert (list(found.resolved), found.layers) == ([wanted[2].reference], {"l2": LockedLayer(2)})
     assert sizes == [8]
 
 

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage import check_storage
-from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import ImageLayers
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedImages,
+    LockedLayer,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from unit.fake_host import LAYERS_JSON, STORE, FakeHost, status_config
 
 PRESENT = f"sha256:{'1' * 64}"
-IMAGE = ImageLayers("a", ((PRESENT, 100), (f"sha256:{'2' * 64}", 1000)))
+MISSING = f"sha256:{'2' * 64}"
+IMAGE = LockedImages(
+    {"a": (PRESENT, MISSING)}, {PRESENT: LockedLayer(100), MISSING: LockedLayer(1000)}
+)
 
 
 def test_where_the_numbers_come_from(host: FakeHost) -> None:
@@ -26,7 +32,7 @@ def test_where_the_numbers_come_from(host: FakeHost) -> None:
         "/var/lib/kubelet": Filesystem("/var/lib/kubelet", 3, 100_000, 500, 0, 0),
     }
     host.expect(status_config())
-    budget = check_storage(host, [IMAGE], 1, 1)
+    budget = check_storage(host, IMAGE, 1, 1)
     store, temporary = budget.rooms
     assert (store.need_bytes, temporary.need_bytes) == (3000, 1000)
     # The eviction default, 15 %, is stricter than garbage collection above 90 %.
@@ -39,10 +45,10 @@ def test_where_the_numbers_come_from(host: FakeHost) -> None:
 def test_openshift_keeps_it_elsewhere_and_others_have_none(host: FakeHost) -> None:
     """The first configuration that is there; without one only our own minimum counts."""
     host.expect(status_config())
-    assert check_storage(host, [IMAGE], 7, 1).rooms[0].reserve.source == "min_free_bytes"
+    assert check_storage(host, IMAGE, 7, 1).rooms[0].reserve.source == "min_free_bytes"
     host.files["/etc/kubernetes/kubelet.conf"] = "{}"
     host.expect(status_config())
-    reserve = check_storage(host, [IMAGE], 7, 1).rooms[0].reserve
+    reserve = check_storage(host, IMAGE, 7, 1).rooms[0].reserve
     assert reserve.source.endswith("/etc/kubernetes/kubelet.conf")
 
 
@@ -51,4 +57,4 @@ def test_a_store_that_cannot_be_read(host: FakeHost) -> None:
     host.files[LAYERS_JSON] = "torn"
     host.expect(status_config())
     with pytest.raises(EdgefleetError, match=r"reading the store's layers\.json: it is no JSON"):
-        check_storage(host, [IMAGE], 0, 1)
+        check_storage(host, IMAGE, 0, 1)

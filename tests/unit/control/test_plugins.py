@@ -27,6 +27,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.lock import
     Unresolved,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import LockedPlatform
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedLayer,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
 from ansible_collections.edgefleet.crio.plugins.modules import image_lock as image_lock_document
 from ansible_collections.edgefleet.crio.plugins.modules import pin_report as pin_report_document
@@ -43,7 +46,7 @@ DIGEST = "sha256:" + "a" * 64
 A, B = (f"example.com/{name}@{DIGEST}" for name in "ab")
 SET = {"name": "base", "pool": "edge", "images": [A, B]}
 LOCKED = Resolution(
-    {one: {AMD: LockedPlatform(DIGEST, (DIGEST,))} for one in (A, B)}, {DIGEST: 10}, ()
+    {one: {AMD: LockedPlatform(DIGEST, (DIGEST,))} for one in (A, B)}, {DIGEST: LockedLayer(10)}, ()
 )
 
 RunAction = Callable[..., dict[str, Any]]
@@ -365,9 +368,12 @@ def test_layers_on_platform() -> None:
         "version": 1, "platforms": [AMD], "sets": [{"name": "base", "pool": None}],
         "images": [{"reference": A, "sets": ["base"],
                     "platforms": {AMD: {"manifest": DIGEST, "layers": [DIGEST]}}}],
-        "layers": {DIGEST: 10},
+        "layers": {DIGEST: {"size": 10}},
     }  # fmt: skip
-    assert take(lock, [A, B], AMD) == [{"reference": A, "layers": [{"digest": DIGEST, "size": 10}]}]
+    assert take(lock, [A, B], AMD) == {
+        "images": [{"reference": A, "layers": [DIGEST]}],
+        "layers": [{"digest": DIGEST, "size": 10}],
+    }
     with pytest.raises(AnsibleFilterError, match="is not locked for linux/arm64"):
         take(lock, [A], "linux/arm64")
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
-    ImageLayers,
     Reserve,
     Room,
     StorageBudget,
     describe_shortage,
     plan_storage,
     reserves_on,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedImages,
+    LockedLayer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.kubelet import (
@@ -31,11 +34,17 @@ def disk(path: str, device: int, available: int, inodes: int = 1000) -> Filesyst
 
 
 STORE, TEMPORARY = disk("/store", 1, 500 * MIB), disk("/tmp", 2, 100 * MIB)
-IMAGES = [
-    ImageLayers("a", (("base", 30 * MIB), ("a1", 10 * MIB))),
-    ImageLayers("b", (("base", 30 * MIB), ("b1", 5 * MIB), ("b1", 5 * MIB))),
-    ImageLayers("c", (("there", 70 * MIB),)),
-]
+
+
+def locked(sizes: dict[str, int], **images: tuple[str, ...]) -> LockedImages:
+    """Return images of layers with these compressed sizes."""
+    return LockedImages(images, {name: LockedLayer(size) for name, size in sizes.items()})
+
+
+IMAGES = locked(
+    {"base": 30 * MIB, "a1": 10 * MIB, "b1": 5 * MIB, "there": 70 * MIB},
+    a=("base", "a1"), b=("base", "b1", "b1"), c=("there",),
+)  # fmt: skip
 
 
 def plan(
@@ -78,8 +87,9 @@ def test_nothing_missing_always_fits() -> None:
     """A full disk is no reason to refuse what needs no room."""
     full = disk("/store", 1, 0, inodes=0)
     budget = plan_storage(
-        IMAGES[2:], frozenset({"there"}), full, full, 5, [(1, Reserve(9, 9, "x"))]
-    )
+        locked({"there": 70}, c=("there",)), frozenset({"there"}), full, full, 5,
+        [(1, Reserve(9, 9, "x"))],
+    )  # fmt: skip
     assert budget.fits
     assert describe_shortage(budget.rooms[0]) == ""
 
@@ -152,26 +162,28 @@ def test_the_strictest_reserve_counts() -> None:
     assert plan().rooms[0].reserve == Reserve(0, 0, "nothing")
 
 
-LAYERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.just(MIB)), max_size=5)
+LAYERS = st.lists(st.sampled_from("abcdefgh"), max_size=5)
 
 
 @given(
     st.lists(LAYERS, max_size=6), LAYERS, st.sets(st.sampled_from("abcdefgh")), st.integers(1, 4)
 )
 def test_more_images_never_need_less(
-    images: list[list[tuple[str, int]]],
-    another: list[tuple[str, int]],
+    images: list[list[str]],
+    another: list[str],
     present: set[str],
     max_parallel: int,
 ) -> None:
     """Every distinct missing layer counts once, whoever shares it."""
-    listed = [ImageLayers(str(number), tuple(one)) for number, one in enumerate(images)]
-    more = [*listed, ImageLayers("more", tuple(another))]
+    few = {str(number): tuple(one) for number, one in enumerate(images)}
     fewer, larger = (
-        plan_storage(each, frozenset(present), STORE, TEMPORARY, max_parallel, ())
-        for each in (listed, more)
-    )
-    distinct = {digest for one in listed for digest, _size in one.layers} - present
+        plan_storage(
+            locked({name: MIB for layers in each.values() for name in layers}, **each),
+            frozenset(present), STORE, TEMPORARY, max_parallel, (),
+        )
+        for each in (few, {**few, "more": tuple(another)})
+    )  # fmt: skip
+    distinct = {digest for layers in images for digest in layers} - present
     assert fewer.download_bytes == len(distinct) * MIB
     for before, after in zip(fewer.rooms, larger.rooms, strict=True):
         assert before.need_bytes <= after.need_bytes
@@ -180,11 +192,9 @@ def test_more_images_never_need_less(
 
 def test_the_largest_are_in_flight() -> None:
     """In whatever order the images come, those with most to fetch count, without what is there."""
-    images = [
-        ImageLayers("small", (("s", 3),)),
-        ImageLayers("large", (("l", 10), ("there", 5))),
-        ImageLayers("middle", (("m", 4),)),
-    ]
+    images = locked(
+        {"s": 3, "l": 10, "there": 5, "m": 4}, small=("s",), large=("l", "there"), middle=("m",)
+    )
     needs = [
         plan_storage(images, frozenset({"there"}), STORE, TEMPORARY, parallel, ())
         .rooms[1]

@@ -19,6 +19,11 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock impo
     lock_document,
     parse_lock,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LayerMeasure,
+    LockedImages,
+    LockedLayer,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
     PinnedImageSet,
 )
@@ -33,6 +38,11 @@ from hypothesis import strategies as st
 ONE, TWO, THREE, INDEX = (f"sha256:{character * 64}" for character in "123f")
 APP, AGENT = f"example.com/app@{INDEX}", f"example.com/agent@{TWO}"
 AMD, ARM = "linux/amd64", "linux/arm64"
+SIZED = {
+    THREE: LockedLayer(30, LayerMeasure(blocks=4, directories=1, inodes=3)),
+    ONE: LockedLayer(10),
+    TWO: LockedLayer(20),
+}
 
 
 def a_lock() -> Lock:
@@ -45,7 +55,7 @@ def a_lock() -> Lock:
         APP: {AMD: LockedPlatform(ONE, (TWO, ONE)), ARM: LockedPlatform(TWO, (THREE,))},
         AGENT: {AMD: LockedPlatform(TWO, (TWO,)), ARM: LockedPlatform(TWO, (TWO,))},
     }
-    return build_lock(sets, [ARM, AMD], resolved, {THREE: 30, ONE: 10, TWO: 20})
+    return build_lock(sets, [ARM, AMD], resolved, SIZED)
 
 
 TEXT = f"""\
@@ -88,9 +98,15 @@ images:
       layers:
       - {THREE}
 layers:
-  {ONE}: 10
-  {TWO}: 20
-  {THREE}: 30
+  {ONE}:
+    size: 10
+  {TWO}:
+    size: 20
+  {THREE}:
+    size: 30
+    blocks: 4
+    directories: 1
+    inodes: 3
 """
 
 
@@ -128,15 +144,15 @@ def test_the_order_of_the_input_does_not_matter(order: random.Random) -> None:
 def test_what_was_not_resolved_is_left_out() -> None:
     """A lock made for a run, of which one image is missing, has the others."""
     sets = [PinnedImageSet("edge", "edge", (AGENT, APP), (), "edge.yml")]
-    lock = build_lock(sets, [AMD], {AGENT: {AMD: LockedPlatform(TWO, (TWO,))}}, {TWO: 20})
+    lock = build_lock(sets, [AMD], {AGENT: {AMD: LockedPlatform(TWO, (TWO,))}}, SIZED)
     assert [image.reference for image in lock.images] == [AGENT]
 
 
 def test_layers_on_a_platform() -> None:
     """A node gets the layers of its own platform, with sizes; what the lock lacks is left out."""
-    assert layers_on_platform(a_lock(), [APP, "example.com/x@d"], AMD, "l") == [
-        {"reference": APP, "layers": [{"digest": TWO, "size": 20}, {"digest": ONE, "size": 10}]}
-    ]
+    assert layers_on_platform(a_lock(), [APP, "example.com/x@d"], AMD, "l") == LockedImages(
+        {APP: (TWO, ONE)}, {TWO: LockedLayer(20), ONE: LockedLayer(10)}
+    )
     with pytest.raises(InvalidLock, match=r"is not locked for linux/s390x\. Add the platform"):
         layers_on_platform(a_lock(), [APP], "linux/s390x", "l")
 
@@ -208,18 +224,31 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(images=[platform(manifest="x")]), "unknown digest algorithm 'x'"),
         (document(images=[platform(layers=[ONE[:-1]])]), "has 63 characters"),
         (document(layers=[]), "layers is no mapping"),
-        (document(layers={"x": 1}), "layer 'x': unknown digest algorithm"),
-        (document(layers={7: 1}), "layer 7: unknown digest algorithm"),
-        (document(layers={ONE: -1}), "has the size -1. Sizes are whole bytes."),
-        (document(layers={ONE: True}), "has the size True"),
-        (document(layers={ONE: "10"}), "has the size '10'"),
+        (document(layers={"x": {"size": 1}}), "layer 'x': unknown digest algorithm"),
+        (document(layers={7: {"size": 1}}), "layer 7: unknown digest algorithm"),
+        (document(layers={ONE: 1}), "has 1. A layer has its size and, once measured, blocks,"),
+        (document(layers={ONE: {}}), "has {}. A layer has its size"),
+        (document(layers={ONE: {"size": 1, "blocks": 1}}), "'blocks': 1}. A layer has its size"),
+        (document(layers={ONE: {"size": -1}}), "has the size -1. It is a whole number."),
+        (document(layers={ONE: {"size": True}}), "has the size True"),
+        (document(layers={ONE: {"size": "10"}}), "has the size '10'"),
+        (
+            document(layers={ONE: {"size": 1, "blocks": 1, "directories": 0.5, "inodes": 1}}),
+            "has the directories 0.5",
+        ),
         (
             document(sets=[{"name": "all", "pool": None}]),
             "edge is asked for an image and not among",
         ),
         (document(platforms=[AMD]), "where the lock says linux/amd64. Lock again."),
-        (document(layers={ONE: 1, TWO: 2}), f"{THREE} is used by an image and has no size"),
-        (document(layers={ONE: 1, TWO: 2, THREE: 3, INDEX: 4}), f"{INDEX} has a size and no image"),
+        (
+            document(layers={ONE: {"size": 1}, TWO: {"size": 2}}),
+            f"{THREE} is used by an image and has no size",
+        ),
+        (
+            document(layers={one: {"size": 1} for one in (ONE, TWO, THREE, INDEX)}),
+            f"{INDEX} has a size and no image",
+        ),
     ],
 )
 def test_refused(written: Any, said: str) -> None:
@@ -260,7 +289,7 @@ def test_one_document(documents: list[Any]) -> None:
             document(images=["x" * 121]),
             f"an image is '{'x' * 120}'. It has reference, sets and platforms.",
         ),
-        (document(layers=[]), "layers is no mapping of digests to sizes. Lock again."),
+        (document(layers=[]), "layers is no mapping of digests to layers. Lock again."),
         (
             document(sets=[{"name": "z", "pool": None}]),
             "all is asked for an image and not among sets. Lock again.",
@@ -309,19 +338,19 @@ def test_layers_of_no_size_and_images_of_none() -> None:
     written = document(
         sets=[{"name": "edge", "pool": None}],
         images=[image(platforms={AMD: empty, ARM: zero})],
-        layers={ONE: 0},
+        layers={ONE: {"size": 0}},
     )
     lock = parse_lock([written], "l")
-    assert layers_on_platform(lock, [AGENT], AMD, "l") == [{"reference": AGENT, "layers": []}]
-    assert layers_on_platform(lock, [AGENT], ARM, "l") == [
-        {"reference": AGENT, "layers": [{"digest": ONE, "size": 0}]}
-    ]
+    assert layers_on_platform(lock, [AGENT], AMD, "l") == LockedImages({AGENT: ()}, {})
+    assert layers_on_platform(lock, [AGENT], ARM, "l") == LockedImages(
+        {AGENT: (ONE,)}, {ONE: LockedLayer(0)}
+    )
 
 
 def test_what_the_lock_lacks_stops_nothing() -> None:
     """What comes after a reference that is not locked is still answered."""
     sliced = layers_on_platform(a_lock(), ["example.com/x@d", AGENT], ARM, "l")
-    assert sliced == [{"reference": AGENT, "layers": [{"digest": TWO, "size": 20}]}]
+    assert sliced == LockedImages({AGENT: (TWO,)}, {TWO: LockedLayer(20)})
     with pytest.raises(InvalidLock) as caught:
         layers_on_platform(a_lock(), [AGENT], "linux/s390x", "l")
     assert str(caught.value) == (
@@ -367,7 +396,10 @@ def test_round_trip(names: dict[str, str | None], digests: list[str], sizes: lis
     sets = [PinnedImageSet(name, pool, references, (), "x") for name, pool in names.items()]
     on_platform = LockedPlatform(digests[0], tuple(digests))
     resolved = {reference: {AMD: on_platform, ARM: on_platform} for reference in references}
-    sized = dict(zip(digests, sizes, strict=False))
+    sized = {
+        digest: LockedLayer(size, LayerMeasure(size, 1, 2) if size % 2 else None)
+        for digest, size in zip(digests, sizes, strict=False)
+    }
     lock = build_lock(sets, [AMD, ARM], resolved, sized)
     text = render_document(lock_document(lock), "Review me.")
     again = parse_lock(load_documents(text, "l"), "l")

@@ -15,11 +15,14 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload impo
     ReloadResult,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
-    ImageLayers,
     StorageBudget,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedImages,
+    LockedLayer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from ansible_collections.edgefleet.crio.plugins.modules import (
@@ -55,7 +58,10 @@ A, B = (f"example.com/{name}@sha256:{name * 64}" for name in "ab")
 COPY = "/run/edgefleet-crio/crio.conf.d"
 
 
-IMAGE = {"reference": A, "layers": [{"digest": "d", "size": 1000}]}
+LOCKED = {
+    "images": [{"reference": A, "layers": ["d"]}],
+    "layers": [{"digest": "d", "size": 1000}],
+}
 FILE_KEYS = {"path", "references", "kept", "withdrawn", "overridden_by", "overrides"}
 STORAGE_KEYS = {"fits", "missing_layers", "download_bytes", "downloads", "filesystems"}
 INFO_KEYS = {"converged", "wanted", "deviations", "missing", "removable", "platform"}
@@ -132,7 +138,7 @@ def test_a_reference_without_a_digest(
     [
         ("crio_pinned_file", {"references": [A]}, "writing the drop-in"),
         ("crio_reload", {"references": [A]}, "reloading CRI-O"),
-        ("node_storage_check", {"images": [IMAGE]}, "checking the storage"),
+        ("node_storage_check", {"locked": LOCKED}, "checking the storage"),
         ("pinned_image_set", {"references": [A]}, "pulling images"),
         ("pinned_image_set", {"references": [A], "state": "absent"}, "removing images"),
         ("pinned_image_set_info", {"references": [A]}, "looking at the node"),
@@ -403,7 +409,7 @@ class TestStorageCheck:
     def test_fits(self, host: FakeHost, run_module: RunModule) -> None:
         """Every number."""
         host.expect(status_config())
-        result = run_module("node_storage_check", images=[IMAGE])
+        result = run_module("node_storage_check", locked=LOCKED)
         assert keys(result) == STORAGE_KEYS
         assert (result["fits"], result.get("changed", False)) == (True, False)
         assert result["downloads"] == [{"reference": A, "bytes": 1000}]
@@ -419,13 +425,13 @@ class TestStorageCheck:
     def test_does_not_fit(self, host: FakeHost, run_module: RunModule) -> None:
         """It fails, unless told to only report; the same keys on both."""
         host.expect(status_config(), status_config())
-        result = run_module("node_storage_check", images=[IMAGE], min_free_bytes=10**12)
+        result = run_module("node_storage_check", locked=LOCKED, min_free_bytes=10**12)
         assert result["failed"]
         assert keys(result) == STORAGE_KEYS
         assert result["msg"].startswith("checking the storage: on the filesystem of /var/lib/")
         assert result["msg"].endswith("missing 4000. Nothing was pulled.")
         report = run_module(
-            "node_storage_check", images=[IMAGE], min_free_bytes=10**12, fail_on_shortage=False
+            "node_storage_check", locked=LOCKED, min_free_bytes=10**12, fail_on_shortage=False
         )
         assert report["fits"] is False
         assert {key: report[key] for key in STORAGE_KEYS} == {
@@ -439,7 +445,7 @@ class TestStorageCheck:
             "/var/tmp": Filesystem("/var/tmp", 2, 10**12, 20, 0, 0),
         }
         host.expect(status_config())
-        result = run_module("node_storage_check", images=[IMAGE], min_free_bytes=0)
+        result = run_module("node_storage_check", locked=LOCKED, min_free_bytes=0)
         first, second = result["msg"].split("; ")
         assert first.startswith(f"checking the storage: on the filesystem of {STORE}")
         assert second.startswith("on the filesystem of /var/tmp")
@@ -454,16 +460,16 @@ class TestStorageCheck:
             return StorageBudget(0, (), ())
 
         monkeypatch.setattr(node_storage_check, "check_storage", check)
-        given = [ImageLayers(A, (("d", 1000),))]
-        run_module("node_storage_check", images=[IMAGE])
-        run_module("node_storage_check", images=[IMAGE], min_free_bytes=7, max_parallel=2)
-        run_module("node_storage_check", check_mode=True, images=[IMAGE], fail_on_shortage=False)
+        given = LockedImages({A: ("d",)}, {"d": LockedLayer(1000)})
+        run_module("node_storage_check", locked=LOCKED)
+        run_module("node_storage_check", locked=LOCKED, min_free_bytes=7, max_parallel=2)
+        run_module("node_storage_check", check_mode=True, locked=LOCKED, fail_on_shortage=False)
         assert seen == [(given, 2**30, 5), (given, 7, 2), (given, 2**30, 5)]
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
         """A node that cannot be asked does not fit."""
         host.expect(daemon_down())
-        result = run_module("node_storage_check", images=[IMAGE])
+        result = run_module("node_storage_check", locked=LOCKED)
         assert result["failed"]
         assert {key: result[key] for key in keys(result)} == {
             "fits": False, "missing_layers": 0, "download_bytes": 0, "downloads": [],

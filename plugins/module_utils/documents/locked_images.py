@@ -1,0 +1,101 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lock says of some images on one platform: the part of it that a node is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping
+
+_COUNTS = ("blocks", "directories", "inodes")
+#: The options of a module that takes such a part.
+OPTIONS: dict[str, Any] = {
+    "images": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "reference": {"type": "str", "required": True},
+            "layers": {"type": "list", "elements": "str", "required": True},
+        },
+    },
+    "layers": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "digest": {"type": "str", "required": True},
+            "size": {"type": "int", "required": True},
+            **{count: {"type": "int"} for count in _COUNTS},
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class LayerMeasure:
+    """What a layer's content takes on any filesystem, counted once by reading the layer.
+
+    ``blocks`` are 4 KiB blocks of file data, hard links once; ``directories`` are counted in
+    ``inodes`` as well.
+    """
+
+    blocks: int
+    directories: int
+    inodes: int
+
+
+@dataclass(frozen=True)
+class LockedLayer:
+    """A layer's compressed size in bytes, and its measure where it was measured."""
+
+    size: int
+    measure: LayerMeasure | None = None
+
+
+@dataclass(frozen=True)
+class LockedImages:
+    """Images with their layers' digests, in the manifest's order, and those layers."""
+
+    images: Mapping[str, tuple[str, ...]]
+    layers: Mapping[str, LockedLayer]
+
+    def missing_layers(self, present: frozenset[str]) -> dict[str, LockedLayer]:
+        """Return the layers whose digests are not in ``present``."""
+        return {digest: one for digest, one in self.layers.items() if digest not in present}
+
+
+def layer_document(layer: LockedLayer) -> dict[str, int]:
+    """Return a layer as plain values; the counts of its measure are left out where it has none."""
+    return {"size": layer.size, **(vars(layer.measure) if layer.measure else {})}
+
+
+def layer_of(values: Mapping[str, Any]) -> LockedLayer:
+    """Return the layer that :func:`layer_document` described; a count that is None is none."""
+    counts = [values.get(count) for count in _COUNTS]
+    measured = [int(count) for count in counts if count is not None]
+    return LockedLayer(
+        int(values["size"]), LayerMeasure(*measured) if len(measured) == len(_COUNTS) else None
+    )
+
+
+def parse_locked_images(values: Mapping[str, Iterable[Mapping[str, Any]]]) -> LockedImages:
+    """Return what a module was given under :data:`OPTIONS`."""
+    return LockedImages(
+        images={str(one["reference"]): tuple(one["layers"]) for one in values["images"]},
+        layers={str(one["digest"]): layer_of(one) for one in values["layers"]},
+    )
+
+
+def locked_images_document(locked: LockedImages) -> dict[str, list[dict[str, Any]]]:
+    """Return the plain values that :func:`parse_locked_images` takes."""
+    return {
+        "images": [
+            {"reference": reference, "layers": list(layers)}
+            for reference, layers in locked.images.items()
+        ],
+        "layers": [
+            {"digest": digest, **layer_document(layer)} for digest, layer in locked.layers.items()
+        ],
+    }
