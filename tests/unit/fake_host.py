@@ -17,6 +17,10 @@ from typing import Any
 
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
+    FILE,
+    FoundFile,
+)
 
 CONF_D = "/etc/crio/crio.conf.d"
 DROP_IN = f"{CONF_D}/50-pinned-images"
@@ -53,6 +57,7 @@ class FakeHost:
         self.events: list[tuple[str, str]] = []
         self.scratches: list[str] = []
         self.slept: list[float] = []
+        self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
         self.root = True
         self._expected: list[list[Call]] = []
@@ -111,6 +116,13 @@ class FakeHost:
     def read(self, path: str) -> str | None:
         """See Host."""
         return self.files.get(path)
+
+    def found(self, path: str) -> FoundFile:
+        """See Host."""
+        if path in self.odd:
+            return self.odd[path]
+        text = self.files.get(path)
+        return FoundFile() if text is None else FoundFile(FILE, text, 0o644, 0)
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """See Host."""

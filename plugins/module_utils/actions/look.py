@@ -46,7 +46,7 @@ def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
     crio, crictl = Crio(host), Crictl(host)
     files = survey_pin_files(crio, path)
     known = Journal(host).pin_record().known
-    deviations = file_deviations(wanted, path, host.read(path))
+    deviations = file_deviations(wanted, path, host.found(path))
     if wanted:
         deviations += override_deviations(files.overriding)
     removable: tuple[str, ...] = ()

@@ -10,13 +10,12 @@ from typing import Iterable, Sequence
 
 from ..decisions.transaction import PinPlan, plan_pins
 from ..decisions.versions import OLDEST, is_supported
+from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
 from ..node.crio import MCO_MARKER, Crio, scratch_for
 from ..node.host import Host, require_root
+from ..observed.found_file import DIRECTORY, FoundFile
 from .journal import Journal
-
-# Every user may read which images are pinned; OpenShift writes the file with this mode too.
-_MODE = 0o644
 
 
 class NotOurs(EdgefleetError):
@@ -80,22 +79,34 @@ def write_drop_in(
     crio = Crio(host)
     _refuse_foreign_node(crio)
     journal = Journal(host)
-    before = host.read(path)
+    before = host.found(path)
+    _refuse_directory(host, path, before)
     plan = plan_pins(state, wanted, before, journal.pin_record().pinned)
-    result = DropInResult(plan, before, survey_pin_files(crio, path))
+    result = DropInResult(plan, before.text, survey_pin_files(crio, path))
     if not plan.changed:
         return result
     crio.check_with(path, plan.text)
     if check_mode:
         return result
     journal.before("pin", path=path, state=state, added=plan.added)
-    if plan.text is None:
+    if plan.text is None or before.kind == DIRECTORY:
         host.remove(path)
-    else:
-        host.write_atomic(path, plan.text, _MODE, scratch_for(path))
+    if plan.text is not None:
+        host.write_atomic(path, plan.text, MODE, scratch_for(path))
     journal.after("pin", path=path, state=state, withdrawn=plan.withdrawn)
     journal.shorten()
     return result
+
+
+def _refuse_directory(host: Host, path: str, found: FoundFile) -> None:
+    """Leave alone what somebody keeps in a folder of that name; an empty one we may replace."""
+    files = host.files_below(path) if found.kind == DIRECTORY else ()
+    if files:
+        raise NotOurs(
+            f"writing {path}",
+            f"it is a directory, and holds {files[0]}",
+            "Move what lies there; CRI-O reads it.",
+        )
 
 
 def _refuse_foreign_node(crio: Crio) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable
 
-from ..documents.drop_in import parse_drop_in, render_drop_in
+from ..documents.drop_in import MODE, parse_drop_in, render_drop_in
+from ..observed.found_file import ABSENT, FoundFile
 from ..observed.store import ImageStore
 
 MISSING = "missing"
@@ -41,14 +42,17 @@ def image_deviations(wanted: Iterable[str], store: ImageStore) -> list[Deviation
     return found
 
 
-def file_deviations(wanted: Iterable[str], path: str, text: str | None) -> list[Deviation]:
-    """Return how the drop-in's text deviates from the committed list of ``wanted``."""
+def file_deviations(wanted: Iterable[str], path: str, found: FoundFile) -> list[Deviation]:
+    """Return how the drop-in deviates from the committed list of ``wanted``."""
     asked = set(wanted)
-    if text == (render_drop_in(asked) if asked else None):
+    if found.kind == ABSENT:
+        return [Deviation(FILE_DIFFERS, path, "the drop-in is not there")] if asked else []
+    odd = found.oddity(MODE)
+    if odd:
+        return [Deviation(FILE_DIFFERS, path, odd)]
+    if asked and found.text == render_drop_in(asked):
         return []
-    if text is None:
-        return [Deviation(FILE_DIFFERS, path, "the drop-in is not there")]
-    references = parse_drop_in(text)
+    references = parse_drop_in(found.text or "")
     if references is not None and asked < set(references):
         extra = len(set(references) - asked)
         return [Deviation(STAGED, path, f"it still pins {extra} that no set wants")]

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable
 
-from ..documents.drop_in import parse_drop_in, render_drop_in
+from ..documents.drop_in import MODE, parse_drop_in, render_drop_in
+from ..observed.found_file import ABSENT, FoundFile
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,17 @@ class PinPlan:
 
 
 def plan_pins(
-    state: str, wanted: Iterable[str], current: str | None, pinned_by_us: Iterable[str]
+    state: str, wanted: Iterable[str], current: FoundFile, pinned_by_us: Iterable[str]
 ) -> PinPlan:
     """Plan the drop-in.
 
     :param state: ``staged`` (what stands there and what is wanted), ``present`` (what is wanted
         and nothing else) or ``absent``.
-    :param current: the drop-in's text now, None when there is none.
+    :param current: what lies at the drop-in's path now.
     :param pinned_by_us: what the journal says that we pinned. It stands in for the old list
         where somebody spoiled or removed the file: a staged pin then loses nothing.
     """
-    old = parse_drop_in(current) if current is not None else None
+    old = parse_drop_in(current.text) if current.text is not None else None
     before = set(pinned_by_us) if old is None else set(old)
     asked = set() if state == "absent" else set(wanted)
     after = asked | before if state == "staged" else asked
@@ -48,5 +49,11 @@ def plan_pins(
         added=tuple(sorted(after - before)),
         withdrawn=tuple(sorted(before - after)),
         kept=tuple(sorted(after - asked)),
-        changed=text != current,
+        changed=_differs(current, text),
     )
+
+
+def _differs(current: FoundFile, text: str | None) -> bool:
+    if text is None:
+        return current.kind != ABSENT
+    return text != current.text or bool(current.oddity(MODE))

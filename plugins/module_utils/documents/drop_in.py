@@ -11,6 +11,8 @@ from typing import Iterable
 # The same path, and byte for byte the same form, as OpenShift's Machine Config Operator writes
 # (pkg/daemon/pinned_image_set.go), so that both can be compared.
 DEFAULT_PATH = "/etc/crio/crio.conf.d/50-pinned-images"
+# Every user may read which images are pinned; the operator writes the file with this mode too.
+MODE = 0o644
 _HEAD = "[crio]\n  [crio.image]\n    pinned_images = "
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Protocol, Sequence
 
 from ..errors import EdgefleetError
 from ..observed.filesystem import Filesystem
+from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
@@ -73,6 +75,9 @@ class Host(Protocol):
 
     def read(self, path: str) -> str | None:
         """Return a file's text (UTF-8, odd bytes as escapes), or None when there is none."""
+
+    def found(self, path: str) -> FoundFile:
+        """Return what lies at ``path`` itself: a link is not followed."""
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """Return every file below ``directory``, in lexical order of each level."""
@@ -162,6 +167,23 @@ class LocalHost:
             return None
         except OSError as error:
             raise HostError(f"reading {path}", str(error.strerror)) from None
+
+    def found(self, path: str) -> FoundFile:
+        """See :meth:`Host.found`."""
+        try:
+            status = os.lstat(path)
+            if not stat.S_ISREG(status.st_mode):
+                return FoundFile(_kind(status.st_mode))
+            # Between the two calls the file may have become a link, or a pipe that blocks.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            with os.fdopen(os.open(path, flags), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                text = _text(stream.read())
+        except (FileNotFoundError, NotADirectoryError):
+            return FoundFile()
+        except OSError as error:
+            raise HostError(f"reading {path}", str(error.strerror)) from None
+        return FoundFile(FILE, text, stat.S_IMODE(status.st_mode), status.st_uid)
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """See :meth:`Host.files_below`."""
@@ -257,6 +279,12 @@ class LocalHost:
     def sleep(self, seconds: float) -> None:
         """See :meth:`Host.sleep`."""
         time.sleep(seconds)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return LINK
+    return DIRECTORY if stat.S_ISDIR(mode) else OTHER
 
 
 def _text(output: bytes | None) -> str:

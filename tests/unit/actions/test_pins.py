@@ -16,6 +16,11 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
+    DIRECTORY,
+    LINK,
+    FoundFile,
+)
 from unit.fake_host import (
     CONF_D,
     CRIO,
@@ -77,6 +82,25 @@ def test_removed(host: FakeHost) -> None:
         ("remove", "/run/edgefleet-crio"), ("journal", "before pin"), ("remove", DROP_IN),
         ("journal", "after pin"),
     ]  # fmt: skip
+
+
+def test_what_lies_at_the_path_instead(host: FakeHost) -> None:
+    """A link is replaced, an empty folder makes room, and what somebody keeps in one stays."""
+    host.odd[DROP_IN] = FoundFile(LINK)
+    host.expect(crio_version(), check_config(COPY))
+    assert write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False).plan.changed
+    assert host.events[-2:] == [("write", f"{DROP_IN} 644"), ("journal", "after pin")]
+    host.odd[DROP_IN] = FoundFile(DIRECTORY)
+    del host.files[DROP_IN]
+    host.expect(crio_version(), check_config(COPY))
+    write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    assert host.events[-3:] == [
+        ("remove", DROP_IN), ("write", f"{DROP_IN} 644"), ("journal", "after pin"),
+    ]  # fmt: skip
+    host.files[f"{DROP_IN}/theirs"] = "x"
+    host.expect(crio_version())
+    with pytest.raises(EdgefleetError, match=f"it is a directory, and holds {DROP_IN}/theirs"):
+        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
 
 
 def test_the_journal_is_kept_short(host: FakeHost) -> None:

@@ -17,6 +17,13 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.removal i
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    OTHER,
+    FoundFile,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
     DaemonImage,
     ImageStore,
@@ -62,8 +69,26 @@ def test_images() -> None:
 )
 def test_the_file(wanted: str, text: str | None, kind: str, detail: str) -> None:
     """Committed, staged, or something else."""
-    found = [(one.kind, one.subject, one.detail) for one in file_deviations(wanted, PATH, text)]
+    lying = FoundFile() if text is None else FoundFile(FILE, text, 0o644)
+    found = [(one.kind, one.subject, one.detail) for one in file_deviations(wanted, PATH, lying)]
     assert found == ([(kind, PATH, detail)] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("lying", "detail"),
+    [
+        (FoundFile(FILE, render_drop_in("a"), 0o600), "its mode is 0600, not 0644"),
+        (FoundFile(FILE, render_drop_in("a"), 0o644, 5), "it belongs to user 5, not to root"),
+        (FoundFile(LINK), "it is a symbolic link"),
+        (FoundFile(DIRECTORY), "it is a directory"),
+        (FoundFile(OTHER), "it is a special file"),
+    ],
+)
+def test_an_odd_file(lying: FoundFile, detail: str) -> None:
+    """Whatever its text: it is not the file that we wrote."""
+    for wanted in ("a", ""):
+        (found,) = file_deviations(wanted, PATH, lying)
+        assert (found.kind, found.subject, found.detail) == ("file_differs", PATH, detail)
 
 
 def test_overrides() -> None:

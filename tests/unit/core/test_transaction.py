@@ -11,8 +11,19 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
     parse_drop_in,
     render_drop_in,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    FoundFile,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+
+
+def holding(text: str | None) -> FoundFile:
+    """Return root's file of that text, or none."""
+    return FoundFile() if text is None else FoundFile(FILE, text, 0o644)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +53,7 @@ def test_plan(
 ) -> None:
     """One letter is one reference."""
     text = None if current is None else render_drop_in(current)
-    plan = plan_pins(state, wanted, text, journal)
+    plan = plan_pins(state, wanted, holding(text), journal)
     assert plan.references == tuple(after)
     assert plan.text == (None if state == "absent" else render_drop_in(after))
     before = journal if current is None else current
@@ -54,9 +65,26 @@ def test_plan(
 
 def test_a_spoiled_file_is_written_again() -> None:
     """What we would not have written so is replaced, also when its list is right."""
-    plan = plan_pins("present", "ab", "# mine\n" + render_drop_in("ab"), "ab")
+    plan = plan_pins("present", "ab", holding("# mine\n" + render_drop_in("ab")), "ab")
     assert plan.changed
     assert plan.added == plan.withdrawn == ()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        FoundFile(FILE, render_drop_in("ab"), 0o600),
+        FoundFile(FILE, render_drop_in("ab"), 0o644, 5),
+        FoundFile(LINK),
+        FoundFile(DIRECTORY),
+    ],
+)
+def test_a_file_that_is_odd_is_written_again(odd: FoundFile) -> None:
+    """Mode, owner and kind count; what it pinned is known from its text or from the journal."""
+    for state, after in (("present", "ab"), ("staged", "ab"), ("absent", "")):
+        plan = plan_pins(state, after, odd, "ab")
+        assert plan.changed
+        assert (plan.added, plan.withdrawn) == ((), () if after else tuple("ab"))
 
 
 REFERENCES = st.sets(st.sampled_from("abcdefgh"))
@@ -67,21 +95,21 @@ def test_what_stays_is_pinned_at_every_moment(
     old: set[str], new: set[str], journal: set[str]
 ) -> None:
     """Staged holds old and new, committed the new; a second time either changes nothing."""
-    staged = plan_pins("staged", new, render_drop_in(old), journal)
+    staged = plan_pins("staged", new, holding(render_drop_in(old)), journal)
     assert set(staged.references) == old | new
     assert not staged.withdrawn
-    assert not plan_pins("staged", new, staged.text, journal).changed
-    committed = plan_pins("present", new, staged.text, journal)
+    assert not plan_pins("staged", new, holding(staged.text), journal).changed
+    committed = plan_pins("present", new, holding(staged.text), journal)
     assert set(parse_drop_in(committed.text or "") or ()) == new
     assert set(committed.withdrawn) == old - new
-    assert not plan_pins("present", new, committed.text, journal).changed
+    assert not plan_pins("present", new, holding(committed.text), journal).changed
 
 
 def test_the_lists_are_sorted() -> None:
     """What is added, withdrawn and kept, in an order that does not depend on the input's."""
-    staged = plan_pins("staged", "hgfe", render_drop_in("dcba"), "")
+    staged = plan_pins("staged", "hgfe", holding(render_drop_in("dcba")), "")
     assert (staged.added, staged.kept) == (tuple("efgh"), tuple("abcd"))
-    committed = plan_pins("present", "hgfe", staged.text, "")
+    committed = plan_pins("present", "hgfe", holding(staged.text), "")
     assert (committed.withdrawn, committed.references) == (tuple("abcd"), tuple("efgh"))
 
 
@@ -89,7 +117,7 @@ def test_the_lists_are_sorted() -> None:
 def test_a_spoiled_file_loses_no_pin(old: set[str], new: set[str]) -> None:
     """With the journal, staging over a spoiled or missing file pins what it did before."""
     for current in (None, "", "spoiled"):
-        staged = plan_pins("staged", new, current, old)
+        staged = plan_pins("staged", new, holding(current), old)
         assert set(staged.references) == old | new
         assert staged.changed
         assert (set(staged.added), set(staged.kept)) == (new - old, old - new)

@@ -20,6 +20,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     HostError,
     LocalHost,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import FoundFile
 
 HOST = LocalHost()
 
@@ -212,6 +213,33 @@ def test_read(tmp_path: Path) -> None:
     assert HOST.read(str(tmp_path / "odd/below")) is None
     with pytest.raises(HostError, match=f"reading {tmp_path}: Is a directory"):
         HOST.read(str(tmp_path))
+
+
+def test_found(tmp_path: Path) -> None:
+    """What lies there itself, with mode and owner; a link is not followed, a pipe not waited for."""
+    file, link, pipe = (tmp_path / name for name in ("file", "link", "pipe"))
+    file.write_bytes(b"a\xff")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    assert HOST.found(str(file)) == FoundFile("file", r"a\xff", 0o640, os.getuid())
+    assert HOST.found(str(link)) == FoundFile("symbolic link")
+    assert HOST.found(str(pipe)) == FoundFile("special file")
+    assert HOST.found(str(tmp_path)) == FoundFile("directory")
+    assert HOST.found(str(tmp_path / "none")) == FoundFile()
+    assert HOST.found(str(file / "below")) == FoundFile()
+
+
+def test_found_but_not_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk is told."""
+    (tmp_path / "file").touch()
+
+    def fail(*_given: Any) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(HostError, match=f"reading {tmp_path}/file: Input/output error"):
+        HOST.found(str(tmp_path / "file"))
 
 
 def test_files_below(tmp_path: Path) -> None:
