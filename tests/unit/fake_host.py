@@ -9,9 +9,10 @@ its timeout fails the test.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,10 @@ PAUSE = "registry.k8s.io/pause:3.10.1"
 CRIO, CRICTL, SKOPEO = "/usr/bin/crio", "/usr/bin/crictl", "/usr/bin/skopeo"
 SYSTEMCTL, JOURNALCTL = "/usr/bin/systemctl", "/usr/bin/journalctl"
 PROGRAMS = (CRIO, CRICTL, SKOPEO, SYSTEMCTL, JOURNALCTL)
-_CRICTL = (CRICTL, "--runtime-endpoint", "unix:///var/run/crio/crio.sock", "--timeout", "30s")
+_SOCKET = "unix:///var/run/crio/crio.sock"
+_CRICTL = (
+    CRICTL, "--runtime-endpoint", _SOCKET, "--image-endpoint", _SOCKET, "--timeout", "30s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class FakeHost:
         self.events: list[tuple[str, str]] = []
         self.scratches: list[str] = []
         self.slept: list[float] = []
+        self.turns: list[str] = []
         self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
         self.root = True
@@ -104,6 +109,19 @@ class FakeHost:
     def is_root(self) -> bool:
         """See Host."""
         return self.root
+
+    def who(self) -> str:
+        """See Host."""
+        return "process 1 of tests"
+
+    @contextlib.contextmanager
+    def exclusive(self, path: str, note: str, patience: float, problem: str) -> Iterator[None]:
+        """See Host."""
+        del path, patience, problem
+        assert not self.turns or self.turns[-1] == "", "a turn within a turn"
+        self.turns.append(note)
+        yield
+        self.turns.append("")
 
     def machine(self) -> str:
         """See Host."""

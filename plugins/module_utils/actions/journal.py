@@ -104,13 +104,19 @@ def _fold(entries: Iterable[dict[str, Any]]) -> PinRecord:
     for entry in entries:
         event, phase = entry.get("event"), entry.get("phase")
         if event == "snapshot":
-            pinned, known = set(entry["pinned"]), set(entry["known"])
+            pinned, known = _references(entry, "pinned"), _references(entry, "known")
         elif event == "pin" and phase == "before":
-            pinned.update(entry["added"])
-            known.update(entry["added"])
+            added = _references(entry, "added")
+            pinned, known = pinned | added, known | added
         elif event == "pin" and phase == "after":
-            pinned.difference_update(entry["withdrawn"])
+            pinned = pinned - _references(entry, "withdrawn")
         elif event in ("remove", "forget") and phase == "after":
-            known.difference_update(entry["references"])
-            pinned.difference_update(entry["references"])
+            gone = _references(entry, "references")
+            pinned, known = pinned - gone, known - gone
     return PinRecord(frozenset(pinned), frozenset(known))
+
+
+def _references(entry: dict[str, Any], key: str) -> set[str]:
+    """Return a list of an entry; none where somebody has edited it into something else."""
+    value = entry.get(key)
+    return {one for one in value if isinstance(one, str)} if isinstance(value, list) else set()

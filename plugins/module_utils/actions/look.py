@@ -14,6 +14,7 @@ from ..decisions.convergence import (
     Deviation,
     file_deviations,
     image_deviations,
+    left_over_pins,
     override_deviations,
     stale_pins,
 )
@@ -57,7 +58,8 @@ def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
         deviations.append(Deviation(DAEMON_UNREACHABLE, SOCKET, str(error)))
     else:
         foreign = (config.pause_image, *files.foreign_in_force(wanted))
-        stale = stale_pins(wanted, known, store, foreign)
+        left_over = left_over_pins(config.pinned_images, files.in_force(wanted))
+        stale = stale_pins(wanted, known.union(left_over), store, foreign)
         deviations += image_deviations(wanted, store)
         deviations += [
             Deviation(STALE_PIN, one, "CRI-O reports it pinned, no set wants it") for one in stale

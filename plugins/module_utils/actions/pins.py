@@ -10,12 +10,13 @@ from typing import Iterable, Sequence
 
 from ..decisions.transaction import PinPlan, plan_pins
 from ..decisions.versions import OLDEST, is_supported
-from ..documents.drop_in import MODE
+from ..documents.drop_in import MODE, parse_drop_in
 from ..errors import EdgefleetError
-from ..node.crio import MCO_MARKER, Crio, scratch_for
-from ..node.host import Host, require_root
+from ..node.crio import MCO_MARKER, Crio, DropIn, scratch_for
+from ..node.host import CommandFailed, Host, require_root
 from ..observed.found_file import DIRECTORY, FoundFile
 from .journal import Journal
+from .turn import take_turn
 
 
 class NotOurs(EdgefleetError):
@@ -30,6 +31,10 @@ class PinFiles:
     overridden: tuple[str, ...]
     overriding_pins: tuple[str, ...]
     earlier_pins: tuple[str, ...]
+
+    def in_force(self, ours: Sequence[str]) -> tuple[str, ...]:
+        """Return the pins that CRI-O follows when the drop-in lists ``ours``."""
+        return self.foreign_in_force(ours) or tuple(ours)
 
     def foreign_in_force(self, ours: Sequence[str]) -> tuple[str, ...]:
         """Return the pins of others that CRI-O follows when the drop-in lists ``ours``."""
@@ -78,10 +83,17 @@ def write_drop_in(
     require_root(host, "writing the drop-in")
     crio = Crio(host)
     _refuse_foreign_node(crio)
+    with take_turn(host, "write the drop-in", check_mode):
+        return _write(host, crio, path, state, wanted, check_mode)
+
+
+def _write(
+    host: Host, crio: Crio, path: str, state: str, wanted: Iterable[str], check_mode: bool
+) -> DropInResult:
     journal = Journal(host)
     before = host.found(path)
     _refuse_directory(host, path, before)
-    plan = plan_pins(state, wanted, before, journal.pin_record().pinned)
+    plan = plan_pins(state, wanted, before, _pinned_before(crio, path, before, journal))
     result = DropInResult(plan, before.text, survey_pin_files(crio, path))
     if not plan.changed:
         return result
@@ -96,6 +108,18 @@ def write_drop_in(
     journal.after("pin", path=path, state=state, withdrawn=plan.withdrawn)
     journal.shorten()
     return result
+
+
+def _pinned_before(crio: Crio, path: str, found: FoundFile, journal: Journal) -> frozenset[str]:
+    """Return what was pinned before: by the journal, and by a file that somebody else wrote."""
+    pinned = journal.pin_record().pinned
+    if found.text is None or parse_drop_in(found.text) is not None:
+        return pinned
+    try:
+        return pinned | frozenset(crio.pins_of(DropIn(path, found.text)) or ())
+    except CommandFailed:
+        # Torn or edited into what CRI-O cannot read: it pins nothing at its next start.
+        return pinned
 
 
 def _refuse_directory(host: Host, path: str, found: FoundFile) -> None:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
-from ..decisions.convergence import UNPINNED, image_deviations, stale_pins
+from ..decisions.convergence import UNPINNED, image_deviations, left_over_pins, stale_pins
 from ..decisions.versions import needs_restart
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
@@ -17,6 +17,7 @@ from ..node.host import Host, require_root
 from ..node.store import read_image_store
 from .journal import Journal
 from .pins import PinFiles, survey_pin_files
+from .turn import take_turn
 
 _POLL_INTERVAL = 0.2
 
@@ -78,14 +79,17 @@ def take_configuration(
         )
     if check_mode:
         return ReloadResult(action, before)
-    journal.before(action)
-    started = host.now()
-    if action == "restart":
-        crio.restart()
-    else:
-        crio.reload()
-    left = expectation.wait(wait_timeout)
-    journal.after(action, taken=not left)
+    # A list that nobody noted, as after the journal was lost: it must be let go of all the same.
+    expectation = replace(expectation, known=known.union(before.stale))
+    with take_turn(host, f"{action} CRI-O", check_mode):
+        started = host.now()
+        journal.before(action)
+        if action == "restart":
+            crio.restart()
+        else:
+            crio.reload()
+        left = expectation.wait(wait_timeout)
+        journal.after(action, taken=not left)
     if left:
         raise _not_taken(action, left, files, crio.log_since(started), wait_timeout)
     return ReloadResult(action, before)
@@ -108,10 +112,11 @@ class _Expectation:
         store = read_image_store(self.host, self.crictl, config)
         deviations = image_deviations(self.wanted, store)
         foreign = (config.pause_image, *self.files.foreign_in_force(self.wanted))
-        listed = (self.known & set(config.pinned_images)) - set(self.wanted) - set(foreign)
+        left_over = left_over_pins(config.pinned_images, self.files.in_force(self.wanted))
+        stale = stale_pins(self.wanted, self.known.union(left_over), store, foreign)
         return Difference(
             unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
-            stale=tuple(sorted({*stale_pins(self.wanted, self.known, store, foreign), *listed})),
+            stale=tuple(sorted({*stale, *left_over})),
             not_loaded=tuple(sorted(set(self.wanted) - set(config.pinned_images))),
         )
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..decisions.removal import plan_removal
+from ..documents.drop_in import DEFAULT_PATH
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.store import read_image_store
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
+from .pins import survey_pin_files
 from .pull import FAILED, ImageOutcome
+from .turn import take_turn
 
 REMOVED = "removed"
 LEFT = "left"
@@ -24,15 +27,27 @@ WOULD_REMOVE = "would_remove"
 def remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
     """Remove the references that the journal knows as ours and that are not in ``wanted``.
 
+    In check mode the pins of the drop-in count as withdrawn, as they will be by then.
+
     :returns: an outcome for each of them that was in the store: what went, and what stayed and
         why. Images that we never pinned are never touched.
     :raises EdgefleetError: when CRI-O does not answer.
     """
     require_root(host, "removing images")
+    with take_turn(host, "remove images", check_mode):
+        return _remove_unwanted(host, wanted, check_mode)
+
+
+def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
     crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
-    store = read_image_store(host, crictl, crio.running_config())
+    config = crio.running_config()
+    store = read_image_store(host, crictl, config)
     known = journal.pin_record().known
-    plan = plan_removal(wanted, known, store, crictl.images_in_use())
+    still_pinning = None
+    if check_mode:
+        files = survey_pin_files(crio, DEFAULT_PATH)
+        still_pinning = (config.pause_image, *files.foreign_in_force(wanted))
+    plan = plan_removal(wanted, known, store, crictl.images_in_use(), still_pinning)
     outcomes = [ImageOutcome(name, LEFT, message=why) for name, why in plan.left]
     if check_mode:
         return outcomes + [ImageOutcome(name, WOULD_REMOVE) for name in plan.remove]

@@ -91,6 +91,11 @@ def stale_pins(
     return tuple(stale)
 
 
+def left_over_pins(configured: Iterable[str], in_force: Iterable[str]) -> tuple[str, ...]:
+    """Return what the running CRI-O has in its list and no file that counts does any more."""
+    return tuple(sorted(set(configured) - set(in_force)))
+
+
 def pin_matches(pattern: str, name: str) -> bool:
     """Say whether CRI-O's ``pinned_images`` entry holds the image of that name.
 

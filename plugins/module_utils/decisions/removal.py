@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Sequence
 
 from ..observed.store import ImageStore
+from .convergence import pin_matches
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ def plan_removal(
     pinned_by_us: Iterable[str],
     store: ImageStore,
     in_use: frozenset[str],
+    still_pinning: Sequence[str] | None = None,
 ) -> RemovalPlan:
     """Plan the removal of references that we had pinned and that no set wants any more.
 
@@ -32,6 +34,8 @@ def plan_removal(
     loses the old name only: CRI-O deletes an image with its last name.
 
     :param in_use: names and identifiers of the images of all containers.
+    :param still_pinning: the pins of others, where our own are only about to be withdrawn and
+        what the daemon reports now will not hold; None where they were.
     """
     keep = frozenset(wanted)
     remove, left, gone = [], [], []
@@ -42,7 +46,11 @@ def plan_removal(
             continue
         names = store.stored.names_of(image.identifier)
         handles = {image.identifier, *image.names, *names}
-        if image.pinned and not names & keep:
+        pinned = image.pinned and (
+            still_pinning is None
+            or any(pin_matches(one, name) for one in still_pinning for name in names)
+        )
+        if pinned and not names & keep:
             left.append((reference, "CRI-O reports it pinned"))
         elif handles & in_use:
             left.append((reference, "a container uses it"))

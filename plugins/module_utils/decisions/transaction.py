@@ -28,18 +28,18 @@ class PinPlan:
 
 
 def plan_pins(
-    state: str, wanted: Iterable[str], current: FoundFile, pinned_by_us: Iterable[str]
+    state: str, wanted: Iterable[str], current: FoundFile, pinned_before: Iterable[str]
 ) -> PinPlan:
     """Plan the drop-in.
 
     :param state: ``staged`` (what stands there and what is wanted), ``present`` (what is wanted
         and nothing else) or ``absent``.
     :param current: what lies at the drop-in's path now.
-    :param pinned_by_us: what the journal says that we pinned. It stands in for the old list
-        where somebody spoiled or removed the file: a staged pin then loses nothing.
+    :param pinned_before: what was pinned as far as anybody knows. It stands in for the old list
+        where the file is gone or not of our form: a staged pin then loses nothing.
     """
     old = parse_drop_in(current.text) if current.text is not None else None
-    before = set(pinned_by_us) if old is None else set(old)
+    before = set(pinned_before) if old is None else set(old)
     asked = set() if state == "absent" else set(wanted)
     after = asked | before if state == "staged" else asked
     text = None if state == "absent" else render_drop_in(after)

@@ -76,6 +76,9 @@ class Crictl:
             self._program,
             "--runtime-endpoint",
             SOCKET,
+            # An image endpoint of /etc/crictl.yaml would win over the one above.
+            "--image-endpoint",
+            SOCKET,
             "--timeout",
             f"{_CONNECT_TIMEOUT}s",
             *arguments,

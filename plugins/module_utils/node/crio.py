@@ -27,6 +27,8 @@ _PINS_LINE = re.compile(r"^[^#\n]*pinned_images", re.MULTILINE)
 # What stands in a configuration of ours to see whether another file replaces it.
 _SENTINEL = "edgefleet.invalid/sentinel"
 _SENTINEL_CONFIG = f'[crio.image]\npinned_images = ["{_SENTINEL}"]\n'
+# CompileRegexpsForPinnedImages of CRI-O (internal/storage/image.go) slices this entry beyond its end.
+_PANIC = "*"
 # Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it.
 _VALIDATION = "/run/edgefleet-crio"
 # For programs that answer at once, in seconds.
@@ -132,12 +134,20 @@ class Crio:
 
     def _check(self, directory: str, hide: str = "") -> None:
         single = CONFIG_PATH if self._host.exists(CONFIG_PATH) else ""
-        self._checked(
+        completed = self._checked(
             [self._program, "--config", single, "--config-dir", directory, "config"],
             "checking CRI-O's configuration",
             f"The files in {DROP_IN_DIRECTORY} must be valid; nothing was changed.",
             hide=hide,
         )
+        if _PANIC in parse_configured_pins(completed.stdout):
+            raise CommandFailed(
+                "checking CRI-O's configuration",
+                f"the list of pins that would be in force holds a lone {_PANIC!r}, on which CRI-O"
+                " panics",
+                f"Remove it from the files in {DROP_IN_DIRECTORY}; nothing was changed.",
+                completed,
+            )
 
     def reload(self) -> None:
         """Have CRI-O read its configuration again; it does so on its own time."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import platform
 import shutil
@@ -12,7 +14,7 @@ import stat
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol, Sequence
+from typing import Any, ContextManager, Iterator, Protocol, Sequence
 
 from ..errors import EdgefleetError
 from ..observed.filesystem import Filesystem
@@ -20,6 +22,9 @@ from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
+_LOCK_INTERVAL = 0.2
+# How much of a holder's note is read, in bytes.
+_NOTE_MAX = 1000
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -66,6 +71,18 @@ class Host(Protocol):
 
     def is_root(self) -> bool:
         """Say whether programs run as root."""
+
+    def who(self) -> str:
+        """Return in words which process this is, of whom and from where."""
+
+    def exclusive(
+        self, path: str, note: str, patience: float, problem: str
+    ) -> ContextManager[None]:
+        """Hold the lock of ``path`` in a ``with``; ``note`` tells those who want it who has it.
+
+        It goes with the process, however that ends. After ``patience`` seconds without it the
+        error is that of ``problem``, with the holder's note.
+        """
 
     def machine(self) -> str:
         """Return the machine as ``uname -m`` names it."""
@@ -150,6 +167,46 @@ class LocalHost:
         """See :meth:`Host.is_root`."""
         return os.geteuid() == 0
 
+    def who(self) -> str:
+        """See :meth:`Host.who`."""
+        environment = os.environ
+        user = environment.get("SUDO_USER") or environment.get("USER") or f"uid {os.getuid()}"
+        client = environment.get("SSH_CONNECTION", "").partition(" ")[0]
+        return f"process {os.getpid()} of {user}" + (f" from {client}" if client else "")
+
+    @contextlib.contextmanager
+    def exclusive(self, path: str, note: str, patience: float, problem: str) -> Iterator[None]:
+        """See :meth:`Host.exclusive`."""
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise HostError(problem, str(error.strerror)) from None
+        try:
+            self._lock(descriptor, patience, problem)
+            # The note is for people; on a full disk the lock holds without it.
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, note.encode("utf-8"), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, patience: float, problem: str) -> None:
+        deadline = self.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.monotonic() < deadline:
+                    self.sleep(_LOCK_INTERVAL)
+                    continue
+                holder = _text(os.pread(descriptor, _NOTE_MAX, 0))
+                raise HostError(
+                    problem, f"another run holds this node ({holder})", "Wait for it, or end it."
+                ) from None
+            return
+
     def machine(self) -> str:
         """See :meth:`Host.machine`."""
         return platform.machine()
@@ -216,13 +273,18 @@ class LocalHost:
         """See :meth:`Host.append`."""
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            created = not os.path.lexists(path)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o600)
             try:
-                os.write(descriptor, text.encode("utf-8"))
+                rest = text.encode("utf-8")
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            if created:
+                _sync_folder(os.path.dirname(path))
         except OSError as error:
             raise HostError(f"writing {path}", str(error.strerror)) from None
 

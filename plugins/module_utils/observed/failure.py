@@ -22,13 +22,19 @@ _CAUSES = (
     (
         "unauthorized",
         (
-            r"unauthorized|authentication required|access.*denied|(?<!permission )\bdenied\b|status code 40[13]"
+            r"unauthorized|authentication required|access_denied|(?<!permission )\bdenied\b|status code 40[13]"
             r"|\b401\b|\b403\b|invalid username/password"
         ),
     ),
-    ("tls", r"x509:|tls:|certificate|server gave HTTP response to HTTPS client"),
+    (
+        "tls",
+        r"x509:|tls:|certificate (?:has|is|signed|verif)|bad certificate|server gave HTTP response to HTTPS client",
+    ),
     ("corrupt", r"digest did not match|does not match|digest mismatch|checksum|unexpected EOF"),
-    ("not_found", r"manifest unknown|name unknown|not found|NotFound|status code 404|\b404\b"),
+    (
+        "not_found",
+        r"manifest unknown|name unknown|not found|NotFound|status code 404|\b404\b|no image found in",
+    ),
     (
         "unreachable",
         (
@@ -40,8 +46,9 @@ _CAUSES = (
     ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),
     ("io_error", r"input/output error|read-only file system|permission denied|structure needs"),
 )
-# Names of repositories, in prose and in URLs, may hold any of these words and decide nothing.
-_NAME_PATTERN = re.compile(r"\bin [^\s:/]+(?::\d+)?/\S+(?=: )|https?://[^\s\"]+")
+# Names of repositories, in prose and in URLs, may hold any of these words and decide nothing. Nor
+# does the word about CRI-O's own socket, behind which no registry was asked.
+_NAME_PATTERN = re.compile(r"\bin [^\s:/]+(?::\d+)?/\S+(?=: )|https?://[^\s\"]+|dial unix \S+: .*")
 _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in _CAUSES)
 
 #: Every class that :func:`classify_failure` may return.

@@ -62,6 +62,19 @@ def pin(phase: str, **details: Any) -> dict[str, Any]:
             "abc",
         ),
         ([{"event": "pull", "phase": "after", "reference": "a"}, 7, "text"], "", ""),
+        # Edited into something that is JSON and no entry of ours.
+        (
+            [
+                pin("before", added=["a", 7]),
+                pin("before"),
+                pin("after", withdrawn="a"),
+                {"event": "remove", "phase": "after"},
+                {"event": "forget", "phase": "after", "references": {"a": 1}},
+            ],
+            "a",
+            "a",
+        ),
+        ([pin("before", added=["a"]), {"event": "snapshot", "phase": "after"}], "", ""),
     ],
 )
 def test_pin_record(host: FakeHost, entries: list[Any], pinned: str, known: str) -> None:

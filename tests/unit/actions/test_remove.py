@@ -11,6 +11,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.remove impo
     remove_unwanted,
 )
 from unit.fake_host import (
+    CONF_D,
     IMAGES_JSON,
     JOURNAL,
     FakeHost,
@@ -18,6 +19,7 @@ from unit.fake_host import (
     crictl,
     images,
     images_json,
+    pins_of,
     status_config,
 )
 
@@ -29,7 +31,7 @@ def node(host: FakeHost) -> FakeHost:
     host.files[JOURNAL] = (
         '{"event": "pin", "phase": "before", "added": ["a", "b", "c", "d", "e"]}\n'
     )
-    return host.expect(status_config(), images("abcdf", pinned="bd"), containers("c"))
+    return host.expect(status_config(), images("abcdf", pinned="bd"))
 
 
 LEFT = [
@@ -40,7 +42,7 @@ LEFT = [
 
 def test_removed(node: FakeHost) -> None:
     """What nothing holds goes, what stays has its reason, what is gone is forgotten."""
-    node.expect(crictl("rmi", "a"))
+    node.expect(containers("c"), crictl("rmi", "a"))
     outcomes = remove_unwanted(node, ["d"], check_mode=False)
     assert outcomes == [*LEFT, ImageOutcome("a", "removed", attempts=1)]
     lines = [(one["event"], one["phase"], one.get("references")) for one in node.journal()[1:]]
@@ -52,15 +54,26 @@ def test_removed(node: FakeHost) -> None:
 
 
 def test_check_mode(node: FakeHost) -> None:
-    """It says what it would remove."""
+    """It says what it would remove, once the drop-in does not hold it any more."""
+    node.expect(containers("c"))
     outcomes = remove_unwanted(node, ["d"], check_mode=True)
-    assert outcomes == [*LEFT, ImageOutcome("a", "would_remove")]
+    would = [ImageOutcome(name, "would_remove") for name in "ab"]
+    assert outcomes == [LEFT[1], *would]
     assert len(node.journal()) == 1
+
+
+def test_check_mode_with_a_pin_of_somebody_else(node: FakeHost) -> None:
+    """A file that is read later holds it whatever we withdraw."""
+    node.files[f"{CONF_D}/60-x"] = 'pinned_images = ["b"]'
+    node.expect(pins_of(f"{CONF_D}/60-x", ["b"]), containers("c"))
+    assert remove_unwanted(node, ["d"], check_mode=True)[:1] == LEFT[:1]
 
 
 def test_failed(node: FakeHost) -> None:
     """A removal that CRI-O refuses is told, and the reference stays known."""
-    node.expect(crictl("rmi", "a", rc=1, stderr='level=fatal msg="image is in use"'))
+    node.expect(
+        containers("c"), crictl("rmi", "a", rc=1, stderr='level=fatal msg="image is in use"')
+    )
     outcomes = remove_unwanted(node, ["d"], check_mode=False)
     assert outcomes[-1] == ImageOutcome("a", "failed", "unknown", "image is in use", attempts=1)
     assert node.journal()[-1]["event"] == "remove-failed"

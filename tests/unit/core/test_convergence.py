@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.convergence import (
     file_deviations,
     image_deviations,
+    left_over_pins,
     override_deviations,
     pin_matches,
     stale_pins,
@@ -167,6 +168,20 @@ def test_removal() -> None:
         ("f", "a container uses it"),
     )
     assert plan.gone == ("e", "g")
+
+
+def test_removal_before_our_pins_are_withdrawn() -> None:
+    """What only our own drop-in pins will go; what others pin will stay."""
+    images = store(("1", "a", True), ("2", "b", True), ("3", "c", True))
+    plan = plan_removal("c", "abc", images, frozenset(), still_pinning=["b*"])
+    assert plan.remove == ("a",)
+    assert plan.left == (("b", "CRI-O reports it pinned"),)
+
+
+def test_what_is_left_over() -> None:
+    """In the list of the running CRI-O, and in no file that counts."""
+    assert left_over_pins("cab", "bx") == ("a", "c")
+    assert left_over_pins("ab", "ab") == ()
 
 
 def test_the_reasons() -> None:

@@ -95,6 +95,9 @@ def test_a_long_message_keeps_its_end() -> None:
         ("Client.Timeout exceeded while awaiting headers", "timeout"),
         ("lsetxattr: input/output error", "io_error"),
         ("mkdir /var/lib/containers: read-only file system", "io_error"),
+        ("no image found in image index for architecture amd64, variant v3, OS linux", "not_found"),
+        ("dial unix /var/run/crio/crio.sock: connect: connection refused", "unknown"),
+        ("open /srv/access/blobs: permission denied", "io_error"),
         ("something else", "unknown"),
     ],
 )

@@ -138,7 +138,20 @@ def test_the_mode_is_not_the_umask_s(tmp_path: Path) -> None:
 def test_what_is_appended_is_on_disk(tmp_path: Path, calls: list[str]) -> None:
     """In one write, before the effect that it announces."""
     HOST.append(str(tmp_path / "journal"), "line\n")
-    assert calls == ["open journal", "write file of 5", "fsync file of 5", "close"]
+    written = ["open journal", "write file of 5", "fsync file of 5", "close"]
+    # A new file is in its folder for good only when that is on disk as well.
+    assert calls == [*written, f"open {tmp_path.name}", "fsync folder", "close"]
+    calls.clear()
+    HOST.append(str(tmp_path / "journal"), "line\n")
+    assert calls == ["open journal", "write file of 10", "fsync file of 10", "close"]
+
+
+def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take less than it was given."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda to, content: write(to, content[:3]))
+    HOST.append(str(tmp_path / "journal"), "a whole line\n")
+    assert (tmp_path / "journal").read_text() == "a whole line\n"
 
 
 def test_a_full_disk_leaks_no_descriptor(
@@ -194,6 +207,66 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="writing "):
         HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(link))
     assert victim.read_text() == "mine"
+
+
+def test_exclusive(tmp_path: Path) -> None:
+    """Held while in it; another one is told by whom, and has it as soon as it is let go of."""
+    path = str(tmp_path / "state/turn")
+    with HOST.exclusive(path, "one, since noon", 0, "waiting to do two"):
+        with (
+            pytest.raises(HostError) as caught,
+            HOST.exclusive(path, "two", 0.1, "waiting to do two"),
+        ):
+            pass
+        assert str(caught.value) == (
+            "waiting to do two: another run holds this node (one, since noon)."
+            " Wait for it, or end it."
+        )
+        assert mode(Path(path)) == 0o600
+    with HOST.exclusive(path, "2", 0, "waiting to do two"):
+        assert Path(path).read_text() == "2"
+
+
+def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
+    """Nor do programs that it started and that outlive it."""
+    path = str(tmp_path / "turn")
+    with HOST.exclusive(path, "one", 0, "waiting"):
+        child = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        with HOST.exclusive(path, "two", 0, "waiting"):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_exclusive_through_a_link(tmp_path: Path) -> None:
+    """It is refused."""
+    (tmp_path / "turn").symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(HostError, match="waiting: Too many levels of symbolic links"),
+        HOST.exclusive(str(tmp_path / "turn"), "one", 0, "waiting"),
+    ):
+        pass
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"SUDO_USER": "ops", "SSH_CONNECTION": "192.0.2.7 50000 192.0.2.1 22"},
+         f"process {os.getpid()} of ops from 192.0.2.7"),
+        ({"USER": "root"}, f"process {os.getpid()} of root"),
+        ({}, f"process {os.getpid()} of uid {os.getuid()}"),
+    ],
+)  # fmt: skip
+def test_who(environment: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process, the user who logged in, and from where, as far as the environment knows."""
+    for name in ("SUDO_USER", "USER", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert HOST.who() == said
 
 
 def test_append(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.store import (
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
 from unit.fake_host import (
+    CONF_D,
     CRIO,
     DROP_IN,
     IMAGES_JSON,
@@ -74,6 +75,16 @@ def test_up_to_1_28_status_was_a_program_of_its_own(host: FakeHost) -> None:
     old = status_config(["a"])
     host.expect(Call(("/usr/bin/crio-status", "config"), stdout=old.stdout, timeout=60))
     assert Crio(host).running_config().pinned_images == ("a",)
+
+
+@pytest.mark.parametrize("pins", [["*"], ["a", "*"]])
+def test_a_lone_star_is_refused(host: FakeHost, pins: list[str]) -> None:
+    """CRI-O takes the file, and panics as soon as it compiles the pattern."""
+    printed = "".join(f'\t"{one}",\n' for one in pins)
+    answer = replace(check_config(CONF_D), stdout=f"pinned_images = [\n{printed}]\n")
+    host.expect(answer)
+    with pytest.raises(CommandFailed, match=r"holds a lone '\*', on which CRI-O panics"):
+        Crio(host).check()
 
 
 def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
