@@ -90,6 +90,7 @@ build: tools ## gate: the collection builds, installs into an empty path and is 
 	python -m tooling.build
 
 integration: setup ## gate: modules, roles and playbooks on real nodes
+	@python -m tooling.venvs matrix
 	pytest tests/integration $(PYTEST_ARGS)
 
 molecule: setup ## gate: every molecule scenario on real nodes

@@ -18,6 +18,8 @@ from lab import Lab, NodeSpec, payload
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _COMMAND = ["ansible-playbook", "playbooks/pin-images.yml", "-i"]
+# The one beside this Python: it need not be on the PATH of whoever goes on by hand.
+_PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
 _NODES = ("node1", "node2", "node3")
 
 
@@ -34,7 +36,7 @@ def main() -> int:
             lab.down()
     if keep:
         _say("The nodes stay up")
-        print(f"{' '.join(_COMMAND)} {lab.inventory}")
+        print(f"{' '.join([_PROGRAM, *_COMMAND[1:]])} {lab.inventory}")
         print(f"make lab-down NAME={lab.name}")
     return 0
 
@@ -66,7 +68,7 @@ def _demonstrate(lab: Lab) -> None:
 def _pin(lab: Lab) -> None:
     print(f"$ {' '.join(_COMMAND)} {lab.inventory}", flush=True)
     started = time.monotonic()
-    subprocess.run([*_COMMAND, str(lab.inventory)], cwd=_CHECKOUT, check=True)
+    subprocess.run([_PROGRAM, *_COMMAND[1:], str(lab.inventory)], cwd=_CHECKOUT, check=True)
     print(f"({time.monotonic() - started:.1f} s)")
 
 

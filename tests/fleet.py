@@ -67,7 +67,9 @@ class Control:
     def environment(self) -> dict[str, str]:
         """Return the environment that makes it find the collection."""
         if self.collections:
-            return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
+            # Nothing of the checkout, whose configuration `make` names.
+            own = {key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"}
+            return {**own, "ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
         return {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
 
 

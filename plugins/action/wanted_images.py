@@ -55,11 +55,14 @@ class ActionModule(ActionBase):
             if one.repeated:
                 shown = ", ".join(one.repeated[:_SHOWN_REPEATS])
                 Display().warning(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+        pools = sorted(set(arguments["pools"]))
+        named = sorted({one.pool for one in sets if one.pool is not None})
+        for pool in set(pools).difference(named) if named else ():
+            Display().warning(
+                f"pool {pool!r} takes only the sets for every pool: the others are for {', '.join(named)}"
+            )
         return {
             "changed": False,
-            "references": {
-                pool: list(references_for_pool(sets, pool))
-                for pool in sorted(set(arguments["pools"]))
-            },
+            "references": {pool: list(references_for_pool(sets, pool)) for pool in pools},
             "lock": lock_document(lock) if lock else None,
         }

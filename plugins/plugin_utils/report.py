@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from .remedies import remedy_for
 
 CONVERGED = "converged"
 CHANGED = "changed"
@@ -14,12 +16,16 @@ WOULD_CHANGE = "would change"
 FAILED = "failed"
 UNREACHABLE = "unreachable"
 _ORDER = (CONVERGED, CHANGED, WOULD_CHANGE, FAILED, UNREACHABLE)
+_WHOLE = (CONVERGED, CHANGED)
 # What interpreters and ansible-core say of a node whose Python cannot run the modules.
 _OLD_PYTHON = (
     "future feature annotations is not defined",
+    "cannot import name 'Protocol' from 'typing'",
     "requires a minimum of Python",
     "SyntaxError: invalid syntax",
 )
+# How many images or deviations of one node are worth the screen; the document has all.
+_SHOWN_MAX = 5
 
 
 def node_report(
@@ -32,60 +38,127 @@ def node_report(
         same process may have left results of steps that this one did not need.
     :param failure: the result that ended the run for this node, or empty.
     :param check_mode: whether the run only predicted.
-    :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``bytes`` (of pulled
-        images, compressed) and ``images`` (those not simply present, each with ``reference``,
-        ``outcome``, ``cause``, ``message``, ``bytes``).
+    :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
+        (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
+        ``images`` (those not simply present, each with ``reference``, ``outcome``, ``cause``,
+        ``message``, ``attempts``, ``bytes``) and ``deviations`` (what the node was found to lack,
+        when it is not whole).
     """
     look = next(iter(steps.values()), {})
-    images = _images(steps, look)
+    if look.get("converged") and not look.get("removable"):
+        steps = dict(list(steps.items())[:1])
+    images = _images(steps, look, check_mode)
     if any(result.get("unreachable") for result in steps.values()):
         state, message = UNREACHABLE, _one_line(failure or look)
     else:
-        state, message = _state(check_mode, look, failure)
+        state, message = _state(check_mode, look, failure, images)
+    found = steps.get("pin_verify_result") or look
     return {
         "state": state,
         "message": message,
         "wanted": int(look.get("wanted") or 0),
         "pulled": sum(1 for one in images if one["outcome"] == "pulled"),
+        "removed": sum(1 for one in images if one["outcome"] in ("removed", "would_remove")),
         "bytes": sum(one["bytes"] for one in images if one["outcome"] == "pulled"),
+        "staged": list((steps.get("pin_dropin_result") or {}).get("kept") or ()),
         "images": images,
+        "deviations": [] if state in _WHOLE else list(found.get("deviations") or ()),
     }
 
 
 def node_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a line for each node, those that need a person last, with the images that failed."""
+    """Return a line for each node, those that need a person last, with what failed; then the sum."""
     width = max((len(name) for name in nodes), default=0)
     lines = []
     for name in sorted(nodes, key=lambda name: (_ORDER.index(nodes[name]["state"]), name)):
         node = nodes[name]
         lines.append(f"{name:<{width}}  {node['state']:<12}  {_summary(node)}")
-        lines += [
-            f"{'':<{width}}    {one['reference']}: {one['cause']}: {one['message']}"
-            for one in node["images"]
-            if one["outcome"] == "failed"
-        ]
+        details = list(_details(node))
+        lines += [f"{'':<{width}}    {detail}" for detail in details[:_SHOWN_MAX]]
+        if len(details) > _SHOWN_MAX:
+            lines.append(f"{'':<{width}}    ... and {len(details) - _SHOWN_MAX} more")
+    return lines + _sum(nodes)
+
+
+def _sum(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     counted = [
         (state, sum(1 for one in nodes.values() if one["state"] == state)) for state in _ORDER
     ]
-    lines.append(", ".join(f"{count} {state}" for state, count in counted if count) or "no nodes")
+    lines = [", ".join(f"{count} {state}" for state, count in counted if count) or "no nodes"]
+    failing = {name: one for name, one in nodes.items() if one["state"] in (FAILED, UNREACHABLE)}
+    persons = sorted(name for name, one in failing.items() if _needs_person(one))
+    if failing:
+        whole = sum(count for state, count in counted if state in _WHOLE)
+        lines.append(f"{whole} of {len(nodes)} nodes are whole.")
+    if persons:
+        lines.append(f"Needs a person: {_shortened(persons)}.")
+    if len(persons) < len(failing):
+        lines.append(
+            f"The next run tries again: {_shortened(sorted(set(failing) - set(persons)))}."
+        )
     return lines
 
 
+def _shortened(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_MAX])
+    return f"{shown} and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else shown
+
+
+def _needs_person(node: Mapping[str, Any]) -> bool:
+    """Say whether another run alone would not help, as far as one can know."""
+    failed = [one for one in node["images"] if one["outcome"] == "failed"]
+    if failed:
+        return any(remedy_for(one["cause"]).person for one in failed)
+    return node["state"] == FAILED
+
+
+def _details(node: Mapping[str, Any]) -> Iterable[str]:
+    failed = [one for one in node["images"] if one["outcome"] == "failed"]
+    for one in failed:
+        tries = f" ({one['attempts']} tries)" if one["attempts"] > 1 else ""
+        said = str(one["message"]).rstrip(".")
+        needed = remedy_for(one["cause"]).needed
+        yield f"{one['reference']}: {one['cause']}: {said}{tries}. {needed}"
+    if node["state"] == FAILED and not failed:
+        for deviation in node["deviations"]:
+            yield f"{deviation['kind']}: {deviation['subject']}: {deviation['detail']}"
+
+
 def _summary(node: Mapping[str, Any]) -> str:
-    causes = {one["cause"] for one in node["images"] if one["outcome"] == "failed"}
+    if node["state"] in (FAILED, UNREACHABLE):
+        staged = len(node["staged"])
+        stays = f"; old pins still staged: {staged} (until a run can finish)" if staged else ""
+        return _failure(node) + stays
+    if node["state"] == WOULD_CHANGE:
+        return _prediction(node)
+    parts = [f"{node['wanted']} images present and pinned" if node["wanted"] else "nothing pinned"]
+    if node["pulled"]:
+        parts.append(f"{node['pulled']} pulled, {_megabytes(node['bytes'])}")
+    if node["removed"]:
+        parts.append(f"{node['removed']} removed")
+    return ", ".join(parts)
+
+
+def _failure(node: Mapping[str, Any]) -> str:
+    causes = sorted({one["cause"] for one in node["images"] if one["outcome"] == "failed"})
     if node["state"] == FAILED and causes:
         failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
-        return f"{failed} of {node['wanted']} images failed ({', '.join(sorted(causes))})"
-    if node["state"] in (FAILED, UNREACHABLE):
-        return str(node["message"])
-    if node["state"] == CONVERGED:
-        return f"{node['wanted']} images present and pinned"
-    if node["state"] == WOULD_CHANGE:
-        missing = sum(1 for one in node["images"] if one["outcome"] == "would_pull")
-        size = sum(one["bytes"] for one in node["images"])
-        return f"{missing} of {node['wanted']} images would be pulled, {_megabytes(size)}"
-    pulled = f"{node['pulled']} pulled, {_megabytes(node['bytes'])}"
-    return f"{node['wanted']} images present and pinned, {pulled}"
+        return f"{failed} of {node['wanted']} images failed ({', '.join(causes)})"
+    return str(node["message"])
+
+
+def _prediction(node: Mapping[str, Any]) -> str:
+    pulls = [one for one in node["images"] if one["outcome"] == "would_pull"]
+    if not node["wanted"]:
+        parts = ["everything would be unpinned"]
+    elif pulls:
+        size = _megabytes(sum(one["bytes"] for one in pulls))
+        parts = [f"{len(pulls)} of {node['wanted']} images would be pulled, {size}"]
+    else:
+        parts = ["pins would be set right"] if node["deviations"] else []
+    if node["removed"]:
+        parts.append(f"{node['removed']} would be removed")
+    return ", ".join(parts)
 
 
 def _megabytes(size: int) -> str:
@@ -93,13 +166,17 @@ def _megabytes(size: int) -> str:
 
 
 def _state(
-    check_mode: bool, look: Mapping[str, Any], failure: Mapping[str, Any]
+    check_mode: bool,
+    look: Mapping[str, Any],
+    failure: Mapping[str, Any],
+    images: Sequence[Mapping[str, Any]],
 ) -> tuple[str, str]:
     if failure:
         return FAILED, _one_line(failure)
     if not look:
         return FAILED, "it was never asked; see the messages above"
-    if look.get("converged"):
+    removals = any(one["outcome"] in ("removed", "would_remove") for one in images)
+    if look.get("converged") and not removals:
         return CONVERGED, ""
     return (WOULD_CHANGE if check_mode else CHANGED), ""
 
@@ -116,36 +193,45 @@ def _one_line(failure: Mapping[str, Any]) -> str:
 
 
 def _images(
-    steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]
+    steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any], check_mode: bool
 ) -> list[dict[str, Any]]:
     downloads = steps.get("storage_preflight_result", {}).get("downloads") or ()
     sizes = {one["reference"]: one["bytes"] for one in downloads}
-    told: list[Mapping[str, Any]] = []
+    told: dict[str, Mapping[str, Any]] = {}
     if look.get("missing"):
-        told += _not_locked(steps.get("__pin_images_made_lock", {}), look["missing"])
-        told += steps.get("image_pull_result", {}).get("images") or ()
+        pulled = steps.get("image_pull_result", {}).get("images") or ()
+        lock = steps.get("__pin_images_made_lock", {})
+        told.update((one["reference"], one) for one in pulled)
+        told.update(
+            (one["reference"], one) for one in _not_locked(lock, look["missing"], check_mode)
+        )
     if look.get("removable"):
-        told += steps.get("image_pull_removal_result", {}).get("images") or ()
+        removed = steps.get("image_pull_removal_result", {}).get("images") or ()
+        told.update((one["reference"], one) for one in removed)
     return [
         {
             "reference": one["reference"],
             "outcome": one["outcome"],
             "cause": one["cause"],
             "message": one["message"],
+            "attempts": int(one.get("attempts") or 0),
             "bytes": sizes.get(one["reference"], 0),
         }
-        for one in told
+        for one in told.values()
         if one["outcome"] != "present"
     ]
 
 
-def _not_locked(lock: Mapping[str, Any], missing: Sequence[str]) -> list[dict[str, Any]]:
+def _not_locked(
+    lock: Mapping[str, Any], missing: Sequence[str], check_mode: bool
+) -> list[dict[str, Any]]:
     """Return what the node lacks and no registry told anything of, when the run made its lock.
 
-    One that a registry does not have is left out: the node tries to pull it, and says the same.
+    One that a registry does not have the node tries to pull, and says the same itself; in check
+    mode it does not, and would only promise to.
     """
     return [
         {**one, "outcome": "failed", "message": f"locking on the control node: {one['message']}"}
         for one in lock.get("unresolved") or ()
-        if one["reference"] in missing and one["cause"] != "not_found"
+        if one["reference"] in missing and (check_mode or one["cause"] != "not_found")
     ]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fleet import DROP_IN, JOURNAL, Control, Fleet, has_file
 from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
+from lab.processes import wait_for
 
 Images = list[payload.PushedImage]
 
@@ -73,13 +74,14 @@ def test_thirty_images_on_three_nodes_then_nothing_to_do(fleet: Fleet, images: I
         assert node.exec(["stat", "-c", "%a %U", DROP_IN]).stdout.split() == ["644", "root"]
     mark = fleet.lab.registry.mark()
     for _again in range(2):
-        run = fleet.pin(pin_images_sets=sets)
+        run = fleet.pin("-vvv", pin_images_sets=sets)
         assert run.rc == 0
         assert set(run.changed().values()) == {0}
         for name in fleet.names:
-            node_tasks = [one for one in run.tasks_on(name) if "Look at the node" in one]
-            assert len(node_tasks) == 1
             assert run.node(name)["state"] == "converged"
+            # One program is started on the node, and its source goes along: one upload, no other.
+            assert run.output.count(f"<{fleet.node(name).address}> SSH: EXEC") == 1
+            assert f"<{fleet.node(name).address}> PUT" not in run.output
     assert fleet.lab.registry.requests(since=mark) == []
 
 
@@ -106,7 +108,37 @@ def unpin_by_hand(node: Node, images: Images) -> str:
     """Take one image out of the drop-in and have CRI-O take that."""
     node.write(DROP_IN, drop_in_bytes(references(images[1:])))
     node.exec(["systemctl", "reload", "crio"])
-    return "file_differs"
+    wait_for(lambda: not is_pinned(node, images[0]), "CRI-O to unpin the image", seconds=20)
+    return "unpinned"
+
+
+def pin_one_more(node: Node, images: Images) -> str:
+    """Leave the drop-in as a run that was killed leaves it, with pins that no set wants."""
+    node.write(DROP_IN, drop_in_bytes([*references(images), "example.com/old@sha256:" + "e" * 64]))
+    return "staged"
+
+
+def make_it_a_link(node: Node, images: Images) -> str:
+    """Put a link in the drop-in's place, to a file of the same content."""
+    del images
+    node.exec(["mv", DROP_IN, "/etc/moved-pins"])
+    node.exec(["ln", "-s", "/etc/moved-pins", DROP_IN])
+    return "it is a symbolic link"
+
+
+def make_it_a_directory(node: Node, images: Images) -> str:
+    """Put an empty directory in the drop-in's place."""
+    del images
+    node.exec(["rm", DROP_IN])
+    node.exec(["mkdir", DROP_IN])
+    return "it is a directory"
+
+
+def change_mode_and_owner(node: Node, images: Images) -> str:
+    """Give the drop-in to somebody else."""
+    del images
+    node.exec(["chown", "ops", DROP_IN])
+    return "not to root"
 
 
 def edit_the_drop_in(node: Node, images: Images) -> str:
@@ -130,8 +162,12 @@ def wipe_the_store(node: Node, images: Images) -> str:
 
 
 @pytest.mark.parametrize(
-    "deviate", [remove_an_image, unpin_by_hand, edit_the_drop_in, restart_crio, wipe_the_store]
-)
+    "deviate",
+    [
+        remove_an_image, unpin_by_hand, pin_one_more, edit_the_drop_in, make_it_a_link,
+        make_it_a_directory, change_mode_and_owner, restart_crio, wipe_the_store,
+    ],
+)  # fmt: skip
 def test_a_deviation_is_named_and_healed(pinned: Fleet, images: Images, deviate) -> None:  # type: ignore[no-untyped-def] # one of the functions above
     """verify_images names it by kind on that node only; pin_images heals it."""
     kind = deviate(pinned.node("node2"), images)
@@ -140,12 +176,15 @@ def test_a_deviation_is_named_and_healed(pinned: Fleet, images: Images, deviate)
     if kind:
         assert verified.rc != 0
         assert verified.node("node2")["state"] == "failed"
-        assert kind in verified.node("node2")["message"]
+        found = verified.node("node2")["deviations"]
+        assert any(kind in (one["kind"], one["detail"][-len(kind) :]) for one in found)
     else:
         assert verified.rc == 0
     assert pinned.pin(pin_images_lock=lock_of(pinned)).rc == 0
     assert set(references(images)) <= pinned.node("node2").pinned()
     assert pinned.node("node2").read(DROP_IN) == drop_in_bytes(references(images))
+    status = pinned.node("node2").exec(["stat", "-c", "%F %a %U", DROP_IN]).stdout
+    assert status == "regular file 644 root\n"
     again = pinned.pin(pin_images_lock=lock_of(pinned))
     assert set(again.changed().values()) == {0}
 
@@ -233,6 +272,75 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
     mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=sets).rc != 0
     assert not fleet.blobs_fetched(since=mark)
+
+
+@pytest.mark.parametrize("playbook", ["unpin_images", "pin-images"])
+def test_pins_that_nobody_noted(pinned: Fleet, images: Images, playbook: str) -> None:
+    """Without the journal, what the drop-in pinned is let go of all the same."""
+    node = pinned.node("node1")
+    node.exec(["rm", JOURNAL])
+    node.exec(["rm", DROP_IN])
+    sets = [str(pinned.set_file("few", images[:2]))]
+    verified = pinned.play("verify_images", "--limit", "node1", pin_images_sets=sets)
+    assert "stale_pin" in {one["kind"] for one in verified.node("node1")["deviations"]}
+    assert pinned.play(playbook, "--limit", "node1", pin_images_sets=sets).rc == 0
+    kept = set(references(images[:2])) if playbook == "pin-images" else set()
+    assert node.pinned() & set(references(images)) == kept
+
+
+def test_pools_of_their_own(fleet: Fleet, images: Images) -> None:
+    """Each node takes its pool's sets, whichever of them comes first and has none of its own."""
+    edge = str(fleet.set_file("edge", images[0:1]))
+    control = str(fleet.set_file("control", images[1:2], pool="control"))
+    hosts = fleet.work / "hosts"
+    hosts.mkdir()
+    (hosts / "host_vars").mkdir()
+    (hosts / "lab.yml").write_text(fleet.lab.inventory.read_text())
+    for node, other in (("node1", "node2"), ("node2", "node1")):
+        fleet.reset()
+        for name in (node, other):
+            (hosts / f"host_vars/{name}.yml").unlink(missing_ok=True)
+        (hosts / f"host_vars/{node}.yml").write_text("pin_images_pool: control\n")
+        run = fleet.pin("--limit", "node1,node2", "-i", str(hosts), pin_images_sets=[edge, control])
+        assert run.rc == 0
+        assert references(images[1:2]) == sorted(
+            fleet.node(node).pinned() & set(references(images))
+        )
+        assert references(images[0:1]) == sorted(
+            fleet.node(other).pinned() & set(references(images))
+        )
+
+
+def test_a_run_that_cannot_finish_names_what_stays_staged(pinned: Fleet, images: Images) -> None:
+    """Old pins stay beside the new ones, and the report says so."""
+    absent = images[0].name + "@sha256:" + "d" * 64
+    sets = [
+        str(pinned.set_file("less", images[1:])),
+        {"name": "absent", "pool": "edge", "images": [absent]},
+    ]
+    predicted = pinned.pin("--check", "--limit", "node1", pin_images_sets=sets)
+    assert predicted.rc != 0
+    assert predicted.node("node1")["state"] == "failed"
+    assert [one["cause"] for one in predicted.node("node1")["images"]] == ["not_found"]
+    run = pinned.pin("--limit", "node1", pin_images_sets=sets)
+    assert run.rc != 0
+    assert run.node("node1")["staged"] == [images[0].reference]
+    assert "old pins still staged: 1" in run.output
+    assert is_pinned(pinned.node("node1"), images[0])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("pin_images_max_parallel", 0), ("pin_images_retries", -1), ("pin_images_min_free_bytes", -5)],
+)
+def test_numbers_that_mean_nothing(fleet: Fleet, images: Images, option: str, value: int) -> None:
+    """They are refused before a node is changed."""
+    sets = [str(fleet.set_file("few", images[:1]))]
+    run = fleet.pin("--limit", "node1", pin_images_sets=sets, **{option: value})
+    assert run.rc != 0
+    assert "at least 1, 0 and 0 are needed" in run.node("node1")["message"]
+    assert not has_file(fleet.node("node1"), DROP_IN)
+    assert not has_file(fleet.node("node1"), JOURNAL)
 
 
 def test_registry_off(pinned: Fleet, images: Images) -> None:
@@ -345,17 +453,18 @@ def test_a_running_pod_and_garbage_collection(pinned: Fleet, images: Images) -> 
     pod = node.run_pod(used.reference)
     try:
         sets = [str(pinned.set_file("next", images[:2]))]
-        run = pinned.pin(pin_images_sets=sets, pin_images_remove_unpinned=True)
-        assert run.rc == 0
-        assert pod.running
-        assert is_present(node, used)
-        left = [one for one in run.node("node1")["images"] if one["outcome"] == "left"]
-        assert [one["reference"] for one in left] == [used.reference]
-        assert "container uses it" in left[0]["message"]
+        assert pinned.pin("--limit", "node1", pin_images_sets=sets).rc == 0
+        assert is_present(node, images[5])
         collect_garbage_as_kubelet(node)
         assert set(references(images[:2])) <= node.pinned()
         assert is_present(node, used)
         assert not is_present(node, images[5])
+        run = pinned.pin("--limit", "node1", pin_images_sets=sets, pin_images_remove_unpinned=True)
+        assert run.rc == 0
+        assert pod.running
+        assert is_present(node, used)
+        (left,) = [one for one in run.node("node1")["images"] if one["outcome"] == "left"]
+        assert (left["reference"], left["message"]) == (used.reference, "a container uses it")
     finally:
         pod.stop()
 

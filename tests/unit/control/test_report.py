@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import CAUSES
+from ansible_collections.edgefleet.crio.plugins.plugin_utils.remedies import remedy_for
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.report import node_lines, node_report
 
 A, B = "example.com/a@d", "example.com/b@d"
@@ -59,6 +61,48 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
             "1 of 2 images failed (not_found)",
         ),
         (
+            report(
+                LACKING,
+                {"msg": "x"},
+                image_pull_result={"images": [NOT_FOUND]},
+                pin_dropin_result={"kept": ["old", "older"]},
+            ),
+            "failed",
+            "1 of 2 images failed (not_found); old pins still staged: 2 (until a run can finish)",
+        ),
+        (
+            report(
+                {**CONVERGED, "removable": ["r", "s"]},
+                image_pull_removal_result={"images": [image("r", "removed"), image("s", "left")]},
+            ),
+            "changed",
+            "2 images present and pinned, 1 removed",
+        ),
+        (
+            report(
+                {**CONVERGED, "removable": ["r"]},
+                check_mode=True,
+                image_pull_removal_result={"images": [image("r", "would_remove")]},
+            ),
+            "would change",
+            "1 would be removed",
+        ),
+        (report({**CONVERGED, "wanted": 0}), "converged", "nothing pinned"),
+        (report({"converged": False, "wanted": 0}), "changed", "nothing pinned"),
+        (
+            report({"converged": False, "wanted": 0}, check_mode=True),
+            "would change",
+            "everything would be unpinned",
+        ),
+        (
+            report(
+                {"converged": False, "wanted": 2, "deviations": [{"kind": "unpinned"}]},
+                check_mode=True,
+            ),
+            "would change",
+            "pins would be set right",
+        ),
+        (
             report({"unreachable": True, "msg": "ssh:\n gone"}),
             "unreachable",
             "ssh: gone",
@@ -80,8 +124,10 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
                 {"msg": "x"},
                 image_pull_result={
                     "images": [
-                        image(f"{cause}-image", "failed", cause=cause)
-                        for cause in ("tls", "timeout", "no_space", "corrupt", "tls", "io_error")
+                        image(f"{number}", "failed", cause=cause)
+                        for number, cause in enumerate(
+                            ("tls", "timeout", "no_space", "corrupt", "tls", "io_error")
+                        )
                     ]
                 },
             ),
@@ -103,6 +149,7 @@ def test_state_and_line(node: dict[str, Any], state: str, line: str) -> None:
         "future feature annotations is not defined",
         "ansible-core requires a minimum of Python2 version 2.7 or Python3 version 3.8",
         "SyntaxError: invalid syntax",
+        "ImportError: cannot import name 'Protocol' from 'typing'",
     ],
 )
 @pytest.mark.parametrize("key", ["msg", "module_stderr", "module_stdout"])
@@ -143,6 +190,9 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
         "image_pull_removal_result": {"images": [image(A, "removed")]},
     }
     assert report(CONVERGED, **earlier)["images"] == []
+    gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
+    assert (gone["state"], gone["staged"]) == ("converged", [])
+    assert report({**LACKING, "missing": []}, **earlier)["images"] == []
 
 
 def test_what_could_not_be_locked() -> None:
@@ -157,8 +207,13 @@ def test_what_could_not_be_locked() -> None:
     assert node["images"] == [
         {
             "reference": A, "outcome": "failed", "cause": "unreachable",
-            "message": "locking on the control node: refused", "bytes": 0,
+            "message": "locking on the control node: refused", "attempts": 0, "bytes": 0,
         }
+    ]  # fmt: skip
+    would = {"images": [image(A, "would_pull"), image(B, "would_pull")]}
+    node = report(LACKING, {"msg": "x"}, True, __pin_images_made_lock=lock, image_pull_result=would)
+    assert [(one["outcome"], one["cause"]) for one in node["images"]] == [
+        ("failed", "unreachable"), ("failed", "not_found"),
     ]  # fmt: skip
     assert report(CONVERGED, __pin_images_made_lock=lock)["images"] == []
 
@@ -176,8 +231,58 @@ def test_lines() -> None:
         "node10  converged     2 images present and pinned",
         "node2   converged     2 images present and pinned",
         "b       failed        1 of 2 images failed (not_found)",
-        f"          {B}: not_found: manifest unknown",
+        (
+            f"          {B}: not_found: manifest unknown."
+            " Push it to its registry, or take it out of the set."
+        ),
         "a       unreachable   gone",
         "2 converged, 1 failed, 1 unreachable",
+        "2 of 4 nodes are whole.",
+        "Needs a person: b.",
+        "The next run tries again: a.",
     ]
     assert node_lines({}) == ["no nodes"]
+
+
+def test_a_long_story_is_shortened() -> None:
+    """Five images or nodes are named, the others counted; the document has all."""
+    failed = [
+        image(f"i{number}", "failed", cause="timeout", message="slow.", attempts=3)
+        for number in range(7)
+    ]
+    look = {**LACKING, "wanted": 7}
+    node = report(look, {"msg": "x"}, image_pull_result={"images": failed})
+    lines = node_lines({f"n{number}": node for number in range(6)})
+    tried = "timeout: slow (3 tries). The next run tries again."
+    assert lines[:7] == [
+        "n0  failed        7 of 7 images failed (timeout)",
+        *(f"      i{number}: {tried}" for number in range(5)),
+        "      ... and 2 more",
+    ]
+    assert lines[-3:] == [
+        "6 failed",
+        "0 of 6 nodes are whole.",
+        "The next run tries again: n0, n1, n2, n3, n4 and 1 more.",
+    ]
+
+
+def test_deviations_of_a_node_that_failed() -> None:
+    """Each with its kind and subject, as they were at the last look; none for a node that is whole."""
+    found = [{"kind": "unpinned", "subject": A, "detail": "CRI-O does not report it pinned"}]
+    failed = report({**LACKING, "deviations": found}, {"msg": "the node deviates"})
+    assert failed["deviations"] == found
+    assert node_lines({"n": failed})[1] == f"     unpinned: {A}: CRI-O does not report it pinned"
+    later = report({**LACKING, "deviations": found}, {"msg": "x"}, pin_verify_result={})
+    assert later["deviations"] == found
+    proven = report(LACKING, {"msg": "x"}, pin_verify_result={"deviations": found})
+    assert proven["deviations"] == found
+    assert report({**LACKING, "deviations": found})["deviations"] == []
+
+
+def test_every_class_of_failure_has_a_remedy() -> None:
+    """What is needed, in a sentence; what nobody knows needs a person."""
+    for cause in CAUSES:
+        assert remedy_for(cause).needed.endswith(".")
+    assert {cause for cause in CAUSES if not remedy_for(cause).person} == {
+        "unreachable", "rate_limited", "timeout", "corrupt",
+    }  # fmt: skip

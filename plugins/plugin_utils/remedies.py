@@ -1,0 +1,36 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failed image needs, by the class of its cause, and whether a person has to see to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """``needed`` is a sentence; without ``person`` the next run may well succeed by itself."""
+
+    person: bool
+    needed: str
+
+
+_REMEDIES = {
+    "not_found": Remedy(True, "Push it to its registry, or take it out of the set."),
+    "unauthorized": Remedy(True, "Give CRI-O credentials for that registry."),
+    "tls": Remedy(True, "Have the node trust the registry's certificate; look at its clock too."),
+    "no_space": Remedy(True, "Make room on the node."),
+    "io_error": Remedy(True, "Look at the node's disk."),
+    "signature_rejected": Remedy(True, "Sign the image, or change the node's policy."),
+    "unreachable": Remedy(False, "The next run tries again."),
+    "rate_limited": Remedy(False, "The next run tries again; wait a little."),
+    "timeout": Remedy(False, "The next run tries again."),
+    "corrupt": Remedy(False, "The next run tries again; if it stays, push the image again."),
+}
+_UNKNOWN = Remedy(True, "Read what CRI-O said.")
+
+
+def remedy_for(cause: str) -> Remedy:
+    """Return the remedy for a class of failure, as pinned_image_set returns it."""
+    return _REMEDIES.get(cause, _UNKNOWN)
