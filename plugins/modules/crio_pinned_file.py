@@ -25,6 +25,13 @@ options:
   references:
     description:
       - The images, by digest. Required unless O(state=absent).
+  on_conflict:
+    description:
+      - What to do where the drop-in would replace the pins of a file that CRI-O reads earlier.
+      - V(fail) refuses and names the file, V(merge) keeps those pins in the drop-in as well. The other file is never edited.
+    type: str
+    choices: [fail, merge]
+    default: fail
 extends_documentation_fragment:
   - edgefleet.crio.node
   - edgefleet.crio.node.references
@@ -58,7 +65,12 @@ path:
   returned: always
   type: str
 references:
-  description: What the drop-in pins now (in check mode, would pin).
+  description: What the drop-in pins now (in check mode, would pin), without RV(merged).
+  returned: always
+  type: list
+  elements: str
+merged:
+  description: What it pins only because an earlier file does, with O(on_conflict=merge).
   returned: always
   type: list
   elements: str
@@ -88,7 +100,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.actions.pins import DropInResult, write_drop_in
+from ..module_utils.actions.pins import FAIL, MERGE, DropInResult, write_drop_in
 from ..module_utils.documents.drop_in import DEFAULT_PATH
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
@@ -105,6 +117,7 @@ def main() -> None:
                 "default": "present",
             },
             "references": {"type": "list", "elements": "str"},
+            "on_conflict": {"type": "str", "choices": [FAIL, MERGE], "default": FAIL},
             "path": {"type": "path", "default": DEFAULT_PATH},
         },
         required_if=[("state", "staged", ["references"]), ("state", "present", ["references"])],
@@ -113,10 +126,18 @@ def main() -> None:
     path, state = module.params["path"], module.params["state"]
     try:
         references = parse_digest_references(module.params["references"] or [], "references")
-        written = write_drop_in(LocalHost(), path, state, references, module.check_mode)
+        written = write_drop_in(
+            LocalHost(),
+            path,
+            state,
+            references,
+            module.params["on_conflict"],
+            module.check_mode,
+        )
     except EdgefleetError as error:
         empty = {
             "references": [],
+            "merged": [],
             "kept": [],
             "withdrawn": [],
             "overridden_by": [],
@@ -130,7 +151,8 @@ def _result(path: str, written: DropInResult) -> dict[str, Any]:
     plan = written.plan
     return {
         "changed": plan.changed,
-        "references": list(plan.references),
+        "references": [one for one in plan.references if one not in written.merged],
+        "merged": list(written.merged),
         "kept": list(plan.kept),
         "withdrawn": list(plan.withdrawn),
         "overridden_by": list(written.files.overriding),

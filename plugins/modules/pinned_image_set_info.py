@@ -15,6 +15,11 @@ description:
 options:
   references:
     required: true
+  on_conflict:
+    description: As M(edgefleet.crio.crio_pinned_file) was given it, which decides what the drop-in should hold.
+    type: str
+    choices: [fail, merge]
+    default: fail
 extends_documentation_fragment:
   - edgefleet.crio.node
   - edgefleet.crio.node.references
@@ -81,6 +86,7 @@ platform:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.look import look_at
+from ..module_utils.actions.pins import FAIL, MERGE
 from ..module_utils.decisions.convergence import MISSING
 from ..module_utils.documents.drop_in import DEFAULT_PATH
 from ..module_utils.documents.reference import parse_digest_references
@@ -93,6 +99,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "references": {"type": "list", "elements": "str", "required": True},
+            "on_conflict": {"type": "str", "choices": [FAIL, MERGE], "default": FAIL},
             "path": {"type": "path", "default": DEFAULT_PATH},
         },
         supports_check_mode=True,
@@ -107,7 +114,7 @@ def main() -> None:
     }
     try:
         references = parse_digest_references(module.params["references"], "references")
-        look = look_at(LocalHost(), module.params["path"], references)
+        look = look_at(LocalHost(), module.params["path"], references, module.params["on_conflict"])
     except EdgefleetError as error:
         module.fail_json(msg=str(error), **result, **error.details())
     module.exit_json(

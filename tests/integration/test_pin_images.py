@@ -206,6 +206,34 @@ def test_a_later_drop_in_is_named_and_not_fought(pinned: Fleet, images: Images) 
     assert set(references(images)) <= node.pinned()
 
 
+def test_pins_of_an_earlier_file(pinned: Fleet, images: Images) -> None:
+    """A file that ours would replace is named; with merge its pins stay, in ours too."""
+    node = pinned.node("node2")
+    assert pinned.play("unpin_images", "--limit", "node2").rc == 0
+    admins, ours = images[5].reference, images[0].reference
+    node.write("/etc/crio/crio.conf.d/40-admin", f'[crio.image]\npinned_images = ["{admins}"]\n')
+    node.exec(["systemctl", "reload", "crio"])
+    wait_for(lambda: is_pinned(node, images[5]), "CRI-O to pin it", seconds=20)
+    sets = [str(pinned.set_file("one", images[:1]))]
+    try:
+        refused = pinned.pin("--limit", "node2", pin_images_sets=sets)
+        assert refused.rc != 0
+        assert "would replace the pins of /etc/crio/crio.conf.d/40-admin" in refused.output
+        assert is_pinned(node, images[5])
+        for changed in (True, False):
+            run = pinned.pin(
+                "--limit", "node2", pin_images_sets=sets, pin_images_on_conflict="merge"
+            )
+            assert run.rc == 0
+            assert bool(run.changed()["node2"]) == changed
+            assert {admins, ours} <= node.pinned()
+    finally:
+        node.exec(["rm", "/etc/crio/crio.conf.d/40-admin"])
+    assert pinned.pin("--limit", "node2", pin_images_sets=sets).rc == 0
+    assert ours in node.pinned()
+    assert admins not in node.pinned()
+
+
 def test_a_changing_set_never_unpins_what_stays(pinned: Fleet, images: Images) -> None:
     """One image out, one in; CRI-O is asked ten times a second, all through the run."""
     assert pinned.pin(pin_images_sets=[str(pinned.set_file("old", images[:10]))]).rc == 0

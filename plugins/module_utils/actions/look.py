@@ -38,16 +38,18 @@ class Look:
     platform: str
 
 
-def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
+def look_at(host: Host, path: str, wanted: Sequence[str], on_conflict: str) -> Look:
     """Compare the node with ``wanted``, the references of its sets.
 
+    :param on_conflict: as for :func:`.pins.write_drop_in`.
     :raises HostError: when the node has no CRI-O or no crictl.
     """
     require_root(host, "looking at the node")
     crio, crictl = Crio(host), Crictl(host)
     files = survey_pin_files(crio, path)
+    merged = files.merged(wanted, on_conflict) if wanted else ()
     known = Journal(host).pin_record().known
-    deviations = file_deviations(wanted, path, host.found(path))
+    deviations = file_deviations((*wanted, *merged), path, host.found(path))
     if wanted:
         deviations += override_deviations(files.overriding)
     removable: tuple[str, ...] = ()
@@ -57,8 +59,8 @@ def look_at(host: Host, path: str, wanted: Sequence[str]) -> Look:
     except CommandFailed as error:
         deviations.append(Deviation(DAEMON_UNREACHABLE, SOCKET, str(error)))
     else:
-        foreign = (config.pause_image, *files.foreign_in_force(wanted))
-        left_over = left_over_pins(config.pinned_images, files.in_force(wanted))
+        foreign = (config.pause_image, *files.foreign_in_force())
+        left_over = left_over_pins(config.pinned_images, files.in_force())
         stale = stale_pins(wanted, known.union(left_over), store, foreign)
         deviations += image_deviations(wanted, store)
         deviations += [

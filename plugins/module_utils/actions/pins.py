@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, Sequence
+from typing import Iterable
 
 from ..decisions.transaction import PinPlan, plan_pins
 from ..decisions.versions import OLDEST, is_supported
@@ -18,6 +18,10 @@ from ..observed.found_file import DIRECTORY, FoundFile
 from .journal import Journal
 from .turn import take_turn
 
+# What is done about an earlier file's pins, which the drop-in would replace.
+FAIL = "fail"
+MERGE = "merge"
+
 
 class NotOurs(EdgefleetError):
     """A node on which the drop-in must not be written."""
@@ -25,58 +29,83 @@ class NotOurs(EdgefleetError):
 
 @dataclass(frozen=True)
 class PinFiles:
-    """Other files that set pins: those read after the drop-in win, those before it lose."""
+    """All files that set pins: those read after the drop-in win, those before it lose.
+
+    ``ours`` is what the drop-in lists now, None where it is not there or CRI-O cannot read it.
+    """
 
     overriding: tuple[str, ...]
     overridden: tuple[str, ...]
     overriding_pins: tuple[str, ...]
     earlier_pins: tuple[str, ...]
+    ours: tuple[str, ...] | None
 
-    def in_force(self, ours: Sequence[str]) -> tuple[str, ...]:
-        """Return the pins that CRI-O follows when the drop-in lists ``ours``."""
-        return self.foreign_in_force(ours) or tuple(ours)
-
-    def foreign_in_force(self, ours: Sequence[str]) -> tuple[str, ...]:
-        """Return the pins of others that CRI-O follows when the drop-in lists ``ours``."""
+    def in_force(self) -> tuple[str, ...]:
+        """Return the pins that CRI-O follows by these files."""
         if self.overriding:
             return self.overriding_pins
-        return () if ours else self.earlier_pins
+        return self.earlier_pins if self.ours is None else self.ours
+
+    def foreign_in_force(self) -> tuple[str, ...]:
+        """Return those of them that somebody else asked for, in our drop-in too."""
+        if self.overriding:
+            return self.overriding_pins
+        return tuple(one for one in self.earlier_pins if self.ours is None or one in self.ours)
+
+    def merged(self, wanted: Iterable[str], on_conflict: str) -> tuple[str, ...]:
+        """Return what the drop-in must list beside ``wanted`` so that it replaces nothing."""
+        foreign = self.earlier_pins if on_conflict == MERGE else ()
+        return tuple(sorted(set(foreign) - set(wanted)))
 
 
 @dataclass(frozen=True)
 class DropInResult:
-    """The plan that was (or in check mode would be) carried out, and what stood there before."""
+    """The plan that was (or in check mode would be) carried out, and what stood there before.
+
+    ``merged`` are the pins of files that the drop-in replaces, kept in it.
+    """
 
     plan: PinPlan
     before: str | None
     files: PinFiles
+    merged: tuple[str, ...]
 
 
 def survey_pin_files(crio: Crio, path: str) -> PinFiles:
-    """Find the files that set pins beside ``path``, in the order in which CRI-O reads them."""
-    ours = path.split("/")
+    """Find the files that set pins, in the order in which CRI-O reads them; ``path`` is ours."""
+    place = path.split("/")
+    ours = None
     earlier: list[tuple[str, tuple[str, ...]]] = []
     later: list[tuple[str, tuple[str, ...]]] = []
     for drop_in in crio.files_with_pins():
         if drop_in.path == path:
+            ours = _own_pins(crio, drop_in)
             continue
         pins = crio.pins_of(drop_in)
         if pins is not None:
             # /etc/crio/crio.conf sorts before every drop-in, and CRI-O reads it first.
-            (later if drop_in.path.split("/") > ours else earlier).append((drop_in.path, pins))
+            (later if drop_in.path.split("/") > place else earlier).append((drop_in.path, pins))
     return PinFiles(
         overriding=tuple(name for name, _pins in later),
         overridden=tuple(name for name, _pins in earlier),
         overriding_pins=later[-1][1] if later else (),
         earlier_pins=earlier[-1][1] if earlier else (),
+        ours=ours,
     )
 
 
 def write_drop_in(
-    host: Host, path: str, state: str, wanted: Iterable[str], check_mode: bool
+    host: Host,
+    path: str,
+    state: str,
+    wanted: Iterable[str],
+    on_conflict: str,
+    check_mode: bool,
 ) -> DropInResult:
     """Bring the drop-in into ``state``.
 
+    :param on_conflict: where it would replace the pins of an earlier file, :data:`FAIL` or
+        :data:`MERGE` them into it.
     :raises NotOurs: on a node that the Machine Config Operator manages, or with an old CRI-O.
     :raises EdgefleetError: when CRI-O would not start with the result; nothing is changed then.
     """
@@ -84,23 +113,35 @@ def write_drop_in(
     crio = Crio(host)
     _refuse_foreign_node(crio)
     with take_turn(host, "write the drop-in", check_mode):
-        return _write(host, crio, path, state, wanted, check_mode)
+        return _write(host, crio, path, state, tuple(wanted), on_conflict, check_mode)
 
 
 def _write(
-    host: Host, crio: Crio, path: str, state: str, wanted: Iterable[str], check_mode: bool
+    host: Host,
+    crio: Crio,
+    path: str,
+    state: str,
+    wanted: tuple[str, ...],
+    on_conflict: str,
+    check_mode: bool,
 ) -> DropInResult:
     journal = Journal(host)
     before = host.found(path)
     _refuse_directory(host, path, before)
-    plan = plan_pins(state, wanted, before, _pinned_before(crio, path, before, journal))
-    result = DropInResult(plan, before.text, survey_pin_files(crio, path))
+    files = survey_pin_files(crio, path)
+    merged = files.merged(wanted, on_conflict)
+    pinned_before = journal.pin_record().pinned.union(files.ours or ())
+    plan = plan_pins(state, (*wanted, *merged), before, pinned_before)
+    result = DropInResult(plan, before.text, files, merged)
     if not plan.changed:
         return result
+    if plan.text is not None and on_conflict == FAIL:
+        _refuse_replacing(path, files, plan.references)
     crio.check_with(path, plan.text)
     if check_mode:
         return result
-    journal.before("pin", path=path, state=state, added=plan.added)
+    added = [one for one in plan.added if one not in merged]
+    journal.before("pin", path=path, state=state, added=added)
     if plan.text is None or before.kind == DIRECTORY:
         host.remove(path)
     if plan.text is not None:
@@ -110,16 +151,27 @@ def _write(
     return result
 
 
-def _pinned_before(crio: Crio, path: str, found: FoundFile, journal: Journal) -> frozenset[str]:
-    """Return what was pinned before: by the journal, and by a file that somebody else wrote."""
-    pinned = journal.pin_record().pinned
-    if found.text is None or parse_drop_in(found.text) is not None:
-        return pinned
+def _own_pins(crio: Crio, drop_in: DropIn) -> tuple[str, ...] | None:
+    """Return what the drop-in pins, also when somebody else wrote it."""
+    pins = parse_drop_in(drop_in.text)
+    if pins is not None:
+        return pins
     try:
-        return pinned | frozenset(crio.pins_of(DropIn(path, found.text)) or ())
+        return crio.pins_of(drop_in)
     except CommandFailed:
-        # Torn or edited into what CRI-O cannot read: it pins nothing at its next start.
-        return pinned
+        # Torn or edited into what CRI-O cannot read: it is refused at the next check.
+        return None
+
+
+def _refuse_replacing(path: str, files: PinFiles, references: Iterable[str]) -> None:
+    """Refuse to let go, by our own file, of what somebody else has pinned."""
+    lost = sorted(set(files.earlier_pins) - set(references))
+    if lost:
+        raise NotOurs(
+            f"writing {path}",
+            f"it would replace the pins of {files.overridden[-1]} ({len(lost)}, first {lost[0]})",
+            "Set pin_images_on_conflict (on_conflict) to merge to keep them, or remove them there.",
+        )
 
 
 def _refuse_directory(host: Host, path: str, found: FoundFile) -> None:

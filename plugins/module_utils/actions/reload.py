@@ -111,8 +111,8 @@ class _Expectation:
         config = self.crio.running_config()
         store = read_image_store(self.host, self.crictl, config)
         deviations = image_deviations(self.wanted, store)
-        foreign = (config.pause_image, *self.files.foreign_in_force(self.wanted))
-        left_over = left_over_pins(config.pinned_images, self.files.in_force(self.wanted))
+        foreign = (config.pause_image, *self.files.foreign_in_force())
+        left_over = left_over_pins(config.pinned_images, self.files.in_force())
         stale = stale_pins(self.wanted, self.known.union(left_over), store, foreign)
         return Difference(
             unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),

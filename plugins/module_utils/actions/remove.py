@@ -46,7 +46,7 @@ def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> lis
     still_pinning = None
     if check_mode:
         files = survey_pin_files(crio, DEFAULT_PATH)
-        still_pinning = (config.pause_image, *files.foreign_in_force(wanted))
+        still_pinning = (config.pause_image, *files.foreign_in_force())
     plan = plan_removal(wanted, known, store, crictl.images_in_use(), still_pinning)
     outcomes = [ImageOutcome(name, LEFT, message=why) for name, why in plan.left]
     if check_mode:

@@ -49,7 +49,7 @@ def kinds(look) -> list[tuple[str, str]]:
 def test_converged(node: FakeHost) -> None:
     """Two questions to CRI-O, nothing written; what we once pinned and is still there is named."""
     node.expect(status_config("ab"), images("abc", pinned="ab"))
-    look = look_at(node, DROP_IN, ["a", "b"])
+    look = look_at(node, DROP_IN, ["a", "b"], "fail")
     assert (look.deviations, look.removable, look.platform) == ((), ("c",), "linux/amd64")
     assert [event[0] for event in node.events] == ["run", "run"]
     assert node.events[0][1].startswith(CRIO)
@@ -61,7 +61,7 @@ def test_every_kind(node: FakeHost) -> None:
     node.files[LATER] = 'pinned_images = ["c*"]'
     node.files[DROP_IN] = "# mine\n"
     node.expect(pins_of(LATER, ["x"]), status_config("ab"), images("abc", pinned="bc"))
-    look = look_at(node, DROP_IN, ["a", "b", "d"])
+    look = look_at(node, DROP_IN, ["a", "b", "d"], "fail")
     assert kinds(look) == [
         ("file_differs", DROP_IN),
         ("overridden", LATER),
@@ -79,21 +79,21 @@ def test_what_can_be_removed_is_sorted(host: FakeHost) -> None:
         ", ".join(f'"{one}"' for one in "abxsuvwyzt")
     )
     host.expect(status_config(), images("zyxwvuts"))
-    assert look_at(host, DROP_IN, ["z"]).removable == tuple("stuvwxy")
+    assert look_at(host, DROP_IN, ["z"], "fail").removable == tuple("stuvwxy")
 
 
 def test_what_another_file_pins_is_not_stale(node: FakeHost) -> None:
     """And where nothing is wanted, nothing can be overridden."""
     node.files[LATER] = 'pinned_images = ["c"]'
     node.expect(pins_of(LATER, ["c"]), status_config("ab"), images("abc", pinned="abc"))
-    assert kinds(look_at(node, DROP_IN, ["a", "b"])) == [("overridden", LATER)]
+    assert kinds(look_at(node, DROP_IN, ["a", "b"], "fail")) == [("overridden", LATER)]
     node.files.pop(DROP_IN)
     node.expect(pins_of(LATER, ["c"]), status_config("c"), images("abc", pinned="c"))
-    assert kinds(look_at(node, DROP_IN, [])) == []
+    assert kinds(look_at(node, DROP_IN, [], "fail")) == []
     earlier = "/etc/crio/crio.conf.d/40-x"
     node.files[earlier] = node.files.pop(LATER)
     node.expect(pins_of(earlier, ["c"]), status_config("c"), images("abc", pinned="c"))
-    assert kinds(look_at(node, DROP_IN, [])) == []
+    assert kinds(look_at(node, DROP_IN, [], "fail")) == []
 
 
 @pytest.mark.parametrize("at", ["config", "images"])
@@ -101,7 +101,7 @@ def test_a_daemon_that_does_not_answer(node: FakeHost, at: str) -> None:
     """It is a deviation; what the store holds is then not guessed at."""
     down = crictl("images", "-o", "json", rc=1, stderr='level=fatal msg="no such file"')
     node.expect(*([daemon_down()] if at == "config" else [status_config(), down]))
-    look = look_at(node, DROP_IN, ["a", "b"])
+    look = look_at(node, DROP_IN, ["a", "b"], "fail")
     assert kinds(look) == [("daemon_unreachable", "unix:///var/run/crio/crio.sock")]
     assert "CRI-O must be running." in look.deviations[0].detail
     assert look.removable == ()
@@ -122,4 +122,24 @@ def test_platform(
     """As images name it."""
     monkeypatch.setattr(node, "machine", lambda: machine)
     node.expect(status_config("ab"), images("abc", pinned="ab"))
-    assert look_at(node, DROP_IN, ["a", "b"]).platform == platform
+    assert look_at(node, DROP_IN, ["a", "b"], "fail").platform == platform
+
+
+def test_pins_that_were_merged(node: FakeHost) -> None:
+    """What an earlier file pins belongs into the drop-in where it was merged, and only there."""
+    earlier = "/etc/crio/crio.conf.d/40-x"
+    node.files[earlier] = 'pinned_images = ["c*"]'
+    node.files[DROP_IN] = render_drop_in(["a", "b", "c*"])
+    asked = (pins_of(earlier, ["c*"]), status_config(["a", "b", "c*"]), images("abc", pinned="abc"))
+    node.expect(*asked)
+    assert kinds(look_at(node, DROP_IN, ["a", "b"], "merge")) == []
+    node.expect(*asked)
+    assert kinds(look_at(node, DROP_IN, ["a", "b"], "fail")) == [("staged", DROP_IN)]
+
+
+def test_a_list_that_nobody_noted(node: FakeHost) -> None:
+    """What CRI-O still has in its list, and no file any more, is stale without any journal."""
+    del node.files[DROP_IN], node.files[JOURNAL]
+    node.expect(status_config("ab"), images("abc", pinned="ab"))
+    look = look_at(node, DROP_IN, [], "fail")
+    assert kinds(look) == [("stale_pin", "a"), ("stale_pin", "b")]

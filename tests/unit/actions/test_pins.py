@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pins import (
     PinFiles,
@@ -39,7 +41,7 @@ def test_written(host: FakeHost) -> None:
     """Checked first, then journal, file, journal: in this order, and with mode 0644."""
     host.files[f"{CONF_D}/10-crio.conf"] = "[crio.runtime]\n"
     host.expect(crio_version(), check_config(COPY))
-    result = write_drop_in(host, DROP_IN, "present", ["b", "a"], check_mode=False)
+    result = write_drop_in(host, DROP_IN, "present", ["b", "a"], "fail", check_mode=False)
     assert result.plan.changed
     assert result.before is None
     assert host.files[DROP_IN] == render_drop_in(["a", "b"])
@@ -66,7 +68,7 @@ def test_nothing_to_do(host: FakeHost) -> None:
     """A drop-in that is right is not written, and nothing is checked."""
     host.files[DROP_IN] = render_drop_in(["a"])
     host.expect(crio_version())
-    assert not write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False).plan.changed
+    assert not write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False).plan.changed
     assert host.events == [("run", f"{CRIO} --version")]
 
 
@@ -74,7 +76,7 @@ def test_removed(host: FakeHost) -> None:
     """Absent removes the file, after CRI-O found the rest valid."""
     host.files[DROP_IN] = render_drop_in(["a"])
     host.expect(crio_version(), check_config(COPY))
-    result = write_drop_in(host, DROP_IN, "absent", [], check_mode=False)
+    result = write_drop_in(host, DROP_IN, "absent", [], "fail", check_mode=False)
     assert result.plan.withdrawn == ("a",)
     assert DROP_IN not in host.files
     assert host.journal()[-1]["withdrawn"] == ["a"]
@@ -88,33 +90,33 @@ def test_what_lies_at_the_path_instead(host: FakeHost) -> None:
     """A link is replaced, an empty folder makes room, and what somebody keeps in one stays."""
     host.odd[DROP_IN] = FoundFile(LINK)
     host.expect(crio_version(), check_config(COPY))
-    assert write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False).plan.changed
+    assert write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False).plan.changed
     assert host.events[-2:] == [("write", f"{DROP_IN} 644"), ("journal", "after pin")]
     host.odd[DROP_IN] = FoundFile(DIRECTORY)
     del host.files[DROP_IN]
     host.expect(crio_version(), check_config(COPY))
-    write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
     assert host.events[-3:] == [
         ("remove", DROP_IN), ("write", f"{DROP_IN} 644"), ("journal", "after pin"),
     ]  # fmt: skip
     host.files[f"{DROP_IN}/theirs"] = "x"
     host.expect(crio_version())
     with pytest.raises(EdgefleetError, match=f"it is a directory, and holds {DROP_IN}/theirs"):
-        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+        write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
 
 
 def test_the_journal_is_kept_short(host: FakeHost) -> None:
     """After its last line."""
     host.files[JOURNAL] = "x" * 1_000_001
     host.expect(crio_version(), check_config(COPY))
-    write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+    write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
     assert host.events[-2:] == [("journal", "after pin"), ("write", f"{JOURNAL} 600")]
 
 
 def test_check_mode_writes_nothing(host: FakeHost) -> None:
     """It is checked, and that is all."""
     host.expect(crio_version(), check_config(COPY))
-    assert write_drop_in(host, DROP_IN, "staged", ["a"], check_mode=True).plan.changed
+    assert write_drop_in(host, DROP_IN, "staged", ["a"], "fail", check_mode=True).plan.changed
     assert host.files == {}
 
 
@@ -125,7 +127,7 @@ def test_an_invalid_configuration_is_never_made_live(host: FakeHost) -> None:
     said = f'time="x" level=fatal msg="unable to decode configuration {COPY}/70-broken: toml: x"'
     host.expect(crio_version(), check_config(COPY, rc=1, stderr=said))
     with pytest.raises(EdgefleetError) as caught:
-        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+        write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
     assert broken in str(caught.value)
     assert "nothing was changed" in str(caught.value)
     assert caught.value.details()["rc"] == 1
@@ -165,7 +167,7 @@ def test_refused_nodes(host: FakeHost, spoil, said: str) -> None:
     spoil(host)
     before = dict(host.files)
     with pytest.raises(EdgefleetError) as caught:
-        write_drop_in(host, DROP_IN, "present", ["a"], check_mode=False)
+        write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
     assert str(caught.value) == said
     assert host.files == before
 
@@ -195,21 +197,81 @@ def test_survey(host: FakeHost) -> None:
         overridden=("/etc/crio/crio.conf", f"{CONF_D}/40-b"),
         overriding_pins=(),
         earlier_pins=("early",),
+        ours=("a",),
     )
+    assert files.in_force() == ()
 
 
 @pytest.mark.parametrize(
-    ("overriding", "ours", "in_force"),
+    ("overriding", "ours", "in_force", "foreign"),
     [
-        (("/60",), ("a",), ("late",)),
-        (("/60",), (), ("late",)),
-        ((), ("a",), ()),
-        ((), (), ("early",)),
+        (("/60",), ("a",), ("late",), ("late",)),
+        (("/60",), None, ("late",), ("late",)),
+        ((), ("a",), ("a",), ()),
+        ((), (), (), ()),
+        ((), None, ("early",), ("early",)),
+        # Kept in our drop-in for the sake of the file that it replaces.
+        ((), ("a", "early"), ("a", "early"), ("early",)),
     ],
 )
 def test_whose_pins_are_in_force(
-    overriding: tuple[str, ...], ours: tuple[str, ...], in_force: tuple[str, ...]
+    overriding: tuple[str, ...],
+    ours: tuple[str, ...] | None,
+    in_force: tuple[str, ...],
+    foreign: tuple[str, ...],
 ) -> None:
     """The last file that sets pins replaces those of all before it."""
     late = ("late",) if overriding else ()
-    assert PinFiles(overriding, ("/40",), late, ("early",)).foreign_in_force(ours) == in_force
+    files = PinFiles(overriding, ("/40",), late, ("early",), ours)
+    assert (files.in_force(), files.foreign_in_force()) == (in_force, foreign)
+
+
+EARLIER = f"{CONF_D}/40-admin"
+
+
+def test_pins_of_an_earlier_file_are_not_replaced_unasked(host: FakeHost) -> None:
+    """It is named, with what would lose its pin; nothing is written."""
+    host.files[EARLIER] = 'pinned_images = ["x", "a"]'
+    host.expect(crio_version(), pins_of(EARLIER, ["x", "a"]))
+    with pytest.raises(EdgefleetError) as caught:
+        write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
+    assert str(caught.value) == (
+        f"writing {DROP_IN}: it would replace the pins of {EARLIER} (1, first x)."
+        " Set pin_images_on_conflict (on_conflict) to merge to keep them, or remove them there."
+    )
+    assert list(host.files) == [EARLIER]
+
+
+def test_pins_of_an_earlier_file_that_are_ours_too(host: FakeHost) -> None:
+    """They are not lost."""
+    host.files[EARLIER] = 'pinned_images = ["a"]'
+    host.expect(crio_version(), pins_of(EARLIER, ["a"]), check_config(COPY))
+    written = write_drop_in(host, DROP_IN, "present", ["a", "b"], "fail", check_mode=False)
+    assert written.merged == ()
+
+
+def test_pins_of_an_earlier_file_are_merged(host: FakeHost) -> None:
+    """They stand in ours as well, and never count as our own."""
+    host.files[EARLIER] = 'pinned_images = ["quay.io/x*", "a"]'
+    host.expect(crio_version(), pins_of(EARLIER, ["quay.io/x*", "a"]), check_config(COPY))
+    written = write_drop_in(host, DROP_IN, "present", ["a"], "merge", check_mode=False)
+    assert host.files[DROP_IN] == render_drop_in(["a", "quay.io/x*"])
+    assert written.merged == ("quay.io/x*",)
+    assert host.journal()[0]["added"] == ["a"]
+    host.expect(crio_version(), pins_of(EARLIER, ["quay.io/x*", "a"]))
+    again = write_drop_in(host, DROP_IN, "present", ["a"], "merge", check_mode=False)
+    assert not again.plan.changed
+
+
+def test_a_drop_in_of_another_form_keeps_its_pins(host: FakeHost) -> None:
+    """CRI-O reads what it lists; where CRI-O cannot, the journal stands in."""
+    theirs = '# by hand\n[crio.image]\npinned_images = ["old"]\n'
+    host.files[DROP_IN] = theirs
+    host.expect(crio_version(), pins_of(DROP_IN, ["old"]), check_config(COPY))
+    staged = write_drop_in(host, DROP_IN, "staged", ["a"], "fail", check_mode=False)
+    assert staged.plan.references == ("a", "old")
+    host.files[DROP_IN] = "pinned_images = ["
+    unreadable = replace(pins_of(DROP_IN, []), rc=1, stdout="", stderr='level=fatal msg="toml"')
+    host.expect(crio_version(), unreadable, check_config(COPY))
+    staged = write_drop_in(host, DROP_IN, "staged", ["b"], "fail", check_mode=False)
+    assert staged.plan.references == ("a", "b")

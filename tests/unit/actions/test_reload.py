@@ -10,6 +10,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload impo
     ReloadFailed,
     take_configuration,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    render_drop_in,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import (
     CONF_D,
@@ -37,6 +40,7 @@ def node(host: FakeHost) -> FakeHost:
     """Give a node with the images a, b and c; we once pinned a, b and c."""
     host.files[IMAGES_JSON] = images_json("abc")
     host.files[JOURNAL] = '{"event": "pin", "phase": "before", "added": ["a", "b", "c"]}\n'
+    host.files[DROP_IN] = render_drop_in("ab")
     return host
 
 
@@ -99,6 +103,7 @@ def test_reload(
 
 def test_what_is_not_there_counts_as_taken_when_listed(host: FakeHost) -> None:
     """Staged pins have no images yet."""
+    host.files[DROP_IN] = render_drop_in("ab")
     host.expect(status_config("ab"), images())
     assert take(host).action == "none"
 
@@ -185,6 +190,7 @@ def test_without_systemctl(node: FakeHost) -> None:
 def test_a_foreign_pin_is_not_stale(node: FakeHost) -> None:
     """What an earlier file pins, when we pin nothing any more, stays pinned rightly."""
     earlier = f"{CONF_D}/40-x"
+    del node.files[DROP_IN]
     node.files[earlier] = 'pinned_images = ["c"]'
     node.expect(pins_of(earlier, ["c"]), status_config("c"), images("abc", pinned="c"))
     assert take(node, wanted="").action == "none"

@@ -62,7 +62,7 @@ LOCKED = {
     "images": [{"reference": A, "layers": ["d"]}],
     "layers": [{"digest": "d", "size": 1000}],
 }
-FILE_KEYS = {"path", "references", "kept", "withdrawn", "overridden_by", "overrides"}
+FILE_KEYS = {"path", "references", "merged", "kept", "withdrawn", "overridden_by", "overrides"}
 STORAGE_KEYS = {"fits", "missing_layers", "download_bytes", "downloads", "filesystems"}
 INFO_KEYS = {"converged", "wanted", "deviations", "missing", "removable", "platform"}
 BY_ANSIBLE = {
@@ -108,7 +108,7 @@ def test_options_are_those_of_the_documentation(
         (
             "crio_pinned_file",
             {
-                "path": DROP_IN, "references": [], "kept": [], "withdrawn": [],
+                "path": DROP_IN, "references": [], "merged": [], "kept": [], "withdrawn": [],
                 "overridden_by": [], "overrides": [],
             },
         ),
@@ -166,16 +166,17 @@ class TestPinnedFile:
         host.files[DROP_IN] = render_drop_in([B])
         neighbours = (pins_of(f"{CONF_D}/40-x", ["x"]), pins_of(f"{CONF_D}/60-x", ["x"]))
         host.expect(crio_version(), *neighbours, check_config(COPY))
-        result = run_module("crio_pinned_file", references=[A])
+        result = run_module("crio_pinned_file", references=[A], on_conflict="merge")
         assert keys(result) == FILE_KEYS
         assert result["changed"] is True
         assert (result["references"], result["withdrawn"]) == ([A], [B])
+        assert result["merged"] == ["x"]
         assert result["overridden_by"] == [f"{CONF_D}/60-x"]
         assert result["overrides"] == [f"{CONF_D}/40-x"]
-        assert host.files[DROP_IN] == render_drop_in([A])
+        assert host.files[DROP_IN] == render_drop_in([A, "x"])
         assert result["diff"] == {
             "before_header": DROP_IN, "after_header": DROP_IN,
-            "before": render_drop_in([B]), "after": render_drop_in([A]),
+            "before": render_drop_in([B]), "after": render_drop_in([A, "x"]),
         }  # fmt: skip
 
     def test_staged(self, host: FakeHost, run_module: RunModule) -> None:
@@ -338,7 +339,7 @@ class TestReload:
 
     def test_reload(self, host: FakeHost, run_module: RunModule) -> None:
         """What made it necessary is returned."""
-        host.files[IMAGES_JSON] = images_json([A])
+        host.files.update({IMAGES_JSON: images_json([A]), DROP_IN: render_drop_in([A])})
         host.expect(
             status_config(), images([A]), check_config(CONF_D), crio_version(),
             service("reload"), status_config([A]), images([A], [A]),
@@ -350,7 +351,7 @@ class TestReload:
 
     def test_in_force(self, host: FakeHost, run_module: RunModule) -> None:
         """Nothing to do."""
-        host.files[IMAGES_JSON] = images_json([A])
+        host.files.update({IMAGES_JSON: images_json([A]), DROP_IN: render_drop_in([A])})
         host.expect(status_config([A]), images([A], [A]))
         result = run_module("crio_reload", references=[A])
         assert (result["changed"], result["action"]) == (False, "none")
