@@ -90,14 +90,20 @@ def measure_layers(
     progress(len(measures), done_bytes)
     reader = _Reader(host, skopeo, wanted, cache_folder, keep_folder)
     with ThreadPoolExecutor(max_workers=_WORKERS) as workers:
-        for ended in as_completed([workers.submit(reader.read, one) for one in _groups(left)]):
-            for digest, outcome in ended.result().items():
-                if isinstance(outcome, Unmeasured):
-                    unmeasured[digest] = outcome
-                else:
-                    measures[digest] = outcome
-                done_bytes += wanted[digest].size
-            progress(len(measures) + len(unmeasured), done_bytes)
+        groups = [workers.submit(reader.read, group) for group in _groups(left)]
+        try:
+            for ended in as_completed(groups):
+                for digest, outcome in ended.result().items():
+                    if isinstance(outcome, Unmeasured):
+                        unmeasured[digest] = outcome
+                    else:
+                        measures[digest] = outcome
+                    done_bytes += wanted[digest].size
+                progress(len(measures) + len(unmeasured), done_bytes)
+        finally:
+            # After an error nothing more is fetched.
+            for group in groups:
+                group.cancel()
     return Measured(measures, tuple(unmeasured[one] for one in wanted if one in unmeasured))
 
 

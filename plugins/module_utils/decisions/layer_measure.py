@@ -28,7 +28,10 @@ from ..observed.layer_stream import (
 
 _BLOCK = 4096
 # As many as an ext4 of 16 GiB has inodes (mke2fs: one for 16 KiB); it bounds our memory.
-_ENTRIES_MAX = 1 << 20
+_FILES_MAX = 1 << 20
+# The directories on the way to so many files, many times deeper than any real tree; it bounds our
+# time, for links can make a way of a million steps out of a short name.
+_STEPS_MAX = 64 * _FILES_MAX
 # Linux follows no more links on the way to a file (MAXSYMLINKS).
 _LINKS_MAX = 40
 _WHITEOUT, _OPAQUE = b".wh.", b".wh..wh..opq"
@@ -60,12 +63,10 @@ _Node = Union[_Leaf, _Folder]
 def measure_layer(entries: Iterable[Entry]) -> LayerMeasure:
     """Count what the entries of a layer's tar take.
 
-    :raises InvalidLayer: when they are too many, or the tar cannot be read.
+    :raises InvalidLayer: when they are too many or too deep, or the tar cannot be read.
     """
     tree, record = _Tree(), _TarSplit()
-    for number, entry in enumerate(entries):
-        if number >= _ENTRIES_MAX:
-            raise InvalidLayer(f"it has more than {_ENTRIES_MAX} entries")
+    for entry in entries:
         tree.add(entry)
         record.add(entry)
     return tree.measure(record.close())
@@ -76,9 +77,12 @@ class _Tree:
 
     def __init__(self) -> None:
         self._top = _Folder()
+        self._files = 0
+        self._steps = 0
 
     def add(self, entry: Entry) -> None:
         """Put an entry where containers/storage would; what cannot be made is left out."""
+        self._count_file()
         *way, base = _parts(entry.name) or (b"",)
         folder = self._walk(way)
         if folder is None or not base or base == _OPAQUE:
@@ -113,6 +117,13 @@ class _Tree:
             blocks, directories, inodes + directories, ext4_blocks, xfs_blocks, tar_split
         )
 
+    def _count_file(self) -> None:
+        self._files += 1
+        if self._files > _FILES_MAX:
+            raise InvalidLayer(f"it has more than {_FILES_MAX} files and directories")
+        if self._steps > _STEPS_MAX:
+            raise InvalidLayer(f"it has more than {_STEPS_MAX} directories on the way to its files")
+
     def _folders(self) -> Iterator[_Folder]:
         waiting = [self._top]
         while waiting:
@@ -134,9 +145,11 @@ class _Tree:
         while waiting:
             name = waiting.pop()
             node = above[-1].names.get(name)
+            self._steps += 1
             if name == b"..":
-                above = above[:-1] or above
+                del above[max(1, len(above) - 1) :]
             elif node is None and make:
+                self._count_file()
                 node = above[-1].names[name] = _Folder()
                 above.append(node)
             elif isinstance(node, _Folder):
@@ -221,20 +234,20 @@ class _TarSplit:
 
     def add(self, entry: Entry) -> None:
         """Add an entry."""
-        self._line({"type": 2, "payload": _base64(entry.header)})
+        self._line(f'"type":2,"payload":"{_base64(entry.header)}"')
+        name = json.dumps(entry.name.decode("utf-8", errors="replace"))
         checksum = hashlib.blake2b(b"%d" % self._position, digest_size=8).digest()
-        content = {"size": entry.size, "payload": _base64(checksum)} if entry.size else {}
-        name = entry.name.decode("utf-8", errors="replace")
-        self._line({"type": 1, "name": name, "payload": None, **content})
+        content = f'"size":{entry.size},"payload":"{_base64(checksum)}"'
+        self._line(f'"type":1,"name":{name},' + (content if entry.size else '"payload":null'))
 
     def close(self) -> int:
         """Return the bytes of the whole."""
         return self._size + len(self._gzip.flush())
 
-    def _line(self, values: dict[str, object]) -> None:
-        line = json.dumps({**values, "position": self._position}, separators=(",", ":"))
+    def _line(self, values: str) -> None:
+        line = f'{{{values},"position":{self._position}}}\n'
         self._position += 1
-        self._size += len(self._gzip.compress(line.encode() + b"\n"))
+        self._size += len(self._gzip.compress(line.encode()))
 
 
 def _base64(content: bytes) -> str:

@@ -107,7 +107,9 @@ class LayerBlobs:
             try:
                 yield from chunks
             except CommandFailed as error:
-                raise InvalidLayer(f"its zstd is damaged, {error.cause}") from None
+                # It names the file first, the end of a long path only.
+                cause = error.cause.partition(" : ")[2] or error.cause
+                raise InvalidLayer(f"its zstd is damaged, {cause}") from None
 
     def _path(self, digest: str) -> str:
         return f"{self._folder}/blobs/sha256/{_encoded(digest)}"

@@ -253,9 +253,9 @@ def _name(block: bytes) -> bytes:
 
 def _check_sum(block: bytes) -> None:
     said = _number(block[148:156])
-    found = sum(block) - sum(block[148:156]) + 8 * 0x20
+    wrong = said - (sum(block) - sum(block[148:156]) + 8 * 0x20)
     # Some old programs added signed bytes up.
-    if said not in (found, found - 256 * sum(byte > 127 for byte in block)):
+    if wrong and wrong != -256 * sum(byte > 127 for byte in block):
         raise InvalidLayer("it is no tar, a header in it has another checksum")
 
 

@@ -21,6 +21,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure imp
     measure_layers,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from unit.blob_host import BlobHost, digest_of, skopeo_layers, unzstd
 
@@ -42,6 +43,7 @@ def tar(*sizes: int) -> bytes:
 
 
 ONE, TWO, THREE = (gzip.compress(tar(*[5000] * count), mtime=0) for count in (1, 2, 3))
+LAYERS = [gzip.compress(tar(*[1] * count), mtime=0) for count in range(50)]
 PACKED = b"\x28\xb5\x2f\xfd" + tar(1, 1, 1, 1)
 
 
@@ -217,8 +219,9 @@ def test_a_bomb() -> None:
 def test_damaged_zstd() -> None:
     """The program's words are quoted."""
     host = BlobHost(PACKED)
-    said = "zstd: /x: Decoding error (36) : Corrupted block detected"
-    host.expect(skopeo_layers(APP, digest_of(PACKED)), unzstd(path_of(PACKED), stderr=said))
+    said = "Decoding error (36) : Corrupted block detected"
+    stderr = f"sha256/123 : {said}"
+    host.expect(skopeo_layers(APP, digest_of(PACKED)), unzstd(path_of(PACKED), stderr=stderr))
     ((_digest, cause, message),) = failures(ask(host, want(PACKED, packing="+zstd")))
     assert (cause, message) == ("corrupt", f"its zstd is damaged, {said}")
 
@@ -270,6 +273,25 @@ def test_what_a_killed_run_left() -> None:
     host.blobs[f"{coming}/layers-9/dir-put-blob-9"] = b"half"
     host.expect(skopeo_layers(APP, digest_of(ONE)))
     assert blocks(ask(host, want(ONE))) == [2]
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the whole, and nothing more is fetched."""
+    monkeypatch.setattr(measure, "_WORKERS", 1)
+    monkeypatch.setattr(measure, "_GROUP_BYTES", 1)
+    host = BlobHost(*LAYERS)
+
+    def full(*_given: object) -> None:
+        raise HostError("writing a file", "No space left on device")
+
+    monkeypatch.setattr(host, "write_atomic", full)
+    calls = [skopeo_layers(APP, digest_of(one)) for one in LAYERS]
+    host.expect(*calls)
+    with pytest.raises(HostError, match="writing a file: No space left on device"):
+        ask(host, want(*LAYERS))
+    # One more may have begun before the error was seen.
+    assert len(host.events) < len(LAYERS)
+    assert host.blobs == {}
 
 
 def test_nothing_to_do() -> None:

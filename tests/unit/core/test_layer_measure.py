@@ -144,11 +144,23 @@ def test_odd_names() -> None:
 
 
 def test_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our memory is bounded."""
-    monkeypatch.setattr(layer_measure, "_ENTRIES_MAX", 3)
+    """Our memory is bounded; directories that no entry names count."""
+    monkeypatch.setattr(layer_measure, "_FILES_MAX", 3)
     assert measure_layer([folder("d")] * 3).directories == 2
-    with pytest.raises(InvalidLayer, match="it has more than 3 entries"):
-        measure_layer([folder("d")] * 4)
+    assert measure_layer([folder("a/b/c")]).directories == 4
+    for entries in ([folder("d")] * 4, [folder("a/b/c/d")]):
+        with pytest.raises(InvalidLayer, match="it has more than 3 files and directories"):
+            measure_layer(entries)
+
+
+def test_too_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our time is bounded, also where links lengthen the way."""
+    monkeypatch.setattr(layer_measure, "_STEPS_MAX", 1000)
+    deep = "d/" * 400
+    assert measure_layer([folder(deep), folder("e")]).directories == 402
+    longer = [folder(deep), link("s", deep), *(file(f"s/{number}") for number in range(3))]
+    with pytest.raises(InvalidLayer, match="more than 1000 directories on the way to its files"):
+        measure_layer(longer)
 
 
 _NAMES = st.lists(
