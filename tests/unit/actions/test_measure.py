@@ -267,12 +267,13 @@ def test_bounded_disk(
 
 
 def test_what_a_killed_run_left() -> None:
-    """The next one clears it."""
+    """The next one clears it, before it fetches."""
     host = BlobHost(ONE)
     coming = f"{CACHE}/layers/coming-{digest_of(ONE)[7:]}"
     host.blobs[f"{coming}/layers-9/dir-put-blob-9"] = b"half"
     host.expect(skopeo_layers(APP, digest_of(ONE)))
     assert blocks(ask(host, want(ONE))) == [2]
+    assert host.most_bytes == len(ONE)
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
