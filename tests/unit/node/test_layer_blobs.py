@@ -1,0 +1,69 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Layers packed by the real zstd, whole and damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.layer_blobs import LayerBlobs
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
+    ZSTD,
+    InvalidLayer,
+)
+
+CONTENT = bytes(range(256)) * 5000
+MIB = 1 << 20
+
+
+def packed(content: bytes) -> bytes:
+    """Return content packed with zstd."""
+    command = ["zstd", "-q", "-c"]
+    return subprocess.run(command, input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
+def unpack(folder: Path, layer: bytes) -> bytes:
+    """Return what a layer that lies in a folder unpacks to."""
+    encoded = hashlib.sha256(layer).hexdigest()
+    (folder / "blobs/sha256").mkdir(parents=True)
+    (folder / "blobs/sha256" / encoded).write_bytes(layer)
+    host = LocalHost()
+    blobs = LayerBlobs(host, Skopeo(host, ""), str(folder))
+    assert blobs.has(f"sha256:{encoded}")
+    with blobs.unpacked(f"sha256:{encoded}", len(layer), ZSTD) as chunks:
+        return b"".join(chunks)
+
+
+def test_whole(tmp_path: Path) -> None:
+    """One frame, or several with one in front that carries nothing, as in zstd:chunked."""
+    assert unpack(tmp_path / "one", packed(CONTENT)) == CONTENT
+    empty = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
+    several = empty + packed(CONTENT) + packed(CONTENT) + empty
+    assert unpack(tmp_path / "several", several) == CONTENT * 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (packed(CONTENT)[:-9], "Read error .* premature end"),
+        (packed(CONTENT) + b"<html>", ".*unsupported format"),
+        (packed(CONTENT)[:4] + b"x" * 99, "Decoding error .* Unsupported frame parameter"),
+    ],
+)
+def test_damaged(tmp_path: Path, layer: bytes, said: str) -> None:
+    """Cut off, followed by something else, or nothing but a beginning."""
+    with pytest.raises(InvalidLayer, match=rf"^reading a layer: its zstd is damaged, {said}"):
+        unpack(tmp_path, layer)
+
+
+def test_bomb(tmp_path: Path) -> None:
+    """It is left at the bound, and the program with it."""
+    layer = packed(bytes(64 * MIB)) * 10
+    with pytest.raises(InvalidLayer, match=r"it unpacks to more than [0-9]+ bytes"):
+        unpack(tmp_path, layer)
