@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from ..decisions.budget import StorageBudget, plan_storage, reserves_on
-from ..documents.locked_images import LockedImages
+from typing import Mapping
+
+from ..decisions.budget import StorageBudget, describe_shortage, plan_storage, reserves_on
+from ..documents.locked_images import LockedImages, LockedLayer
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.kubelet import read_kubelet_limits
 from ..node.store import read_layers
+from ..observed.crio import RunningConfig
 
 # The kubelet's root directory, which lies on what it calls nodefs.
 _KUBELET_ROOT = "/var/lib/kubelet"
@@ -38,3 +41,40 @@ def check_storage(
             image_room, host.filesystem(_KUBELET_ROOT), read_kubelet_limits(host), min_free_bytes
         ),
     )
+
+
+class StorageWatch:
+    """Whether the disks have room for more, asked again and again while a pull runs."""
+
+    def __init__(self, host: Host, config: RunningConfig, min_free_bytes: int) -> None:
+        """Read the kubelet's limits once.
+
+        :raises EdgefleetError: when they cannot be understood.
+        """
+        self._host = host
+        self._config = config
+        self._limits = read_kubelet_limits(host)
+        self._min_free_bytes = min_free_bytes
+
+    def room_for(self, layers: Mapping[str, LockedLayer]) -> str:
+        """Say what is lacking now for pulling ``layers`` at once, the reserves kept; '' if nothing.
+
+        :raises HostError: when a filesystem cannot be measured.
+        """
+        image_room = self._host.filesystem(self._config.image_root)
+        budget = plan_storage(
+            locked=LockedImages({"": tuple(layers)}, layers),
+            present=frozenset(),
+            image_room=image_room,
+            temporary_room=self._host.filesystem(
+                self._config.big_files_temporary_dir or _DEFAULT_TEMPORARY
+            ),
+            max_parallel=1,
+            reserves=reserves_on(
+                image_room,
+                self._host.filesystem(_KUBELET_ROOT),
+                self._limits,
+                self._min_free_bytes,
+            ),
+        )
+        return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
