@@ -77,10 +77,19 @@ options:
             description: How many blocks of 4096 bytes its files take, where the layer was measured.
             type: int
           directories:
-            description: How many directories it has, where the layer was measured.
+            description: How many directories it has, its top among them, where the layer was measured.
             type: int
           inodes:
             description: How many inodes it takes, directories among them, where the layer was measured.
+            type: int
+          ext4_blocks:
+            description: How many blocks ext4 adds for directories and long symbolic links, where the layer was measured.
+            type: int
+          xfs_blocks:
+            description: How many blocks XFS adds for directories and long symbolic links, where the layer was measured.
+            type: int
+          tar_split:
+            description: How many bytes of tar headers the store keeps beside it, where the layer was measured.
             type: int
 """
 

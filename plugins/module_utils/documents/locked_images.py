@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
-_COUNTS = ("blocks", "directories", "inodes")
+_COUNTS = ("blocks", "directories", "inodes", "ext4_blocks", "xfs_blocks", "tar_split")
 #: The options of a module that takes such a part.
 OPTIONS: dict[str, Any] = {
     "images": {
@@ -35,15 +35,21 @@ OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class LayerMeasure:
-    """What a layer's content takes on any filesystem, counted once by reading the layer.
+    """What a layer takes in a node's store, counted once by reading the layer.
 
-    ``blocks`` are 4 KiB blocks of file data, hard links once; ``directories`` are counted in
-    ``inodes`` as well.
+    ``blocks`` are 4 KiB blocks of file data, hard links once, holes as data. ``directories``, the
+    layer's top included, are counted in ``inodes`` as well. ``ext4_blocks`` and ``xfs_blocks`` are
+    the blocks that such a filesystem adds for directories and for the targets of long symbolic
+    links. ``tar_split`` are the bytes of the one file that containers/storage keeps beside the
+    content, the layer's tar headers.
     """
 
     blocks: int
     directories: int
     inodes: int
+    ext4_blocks: int
+    xfs_blocks: int
+    tar_split: int
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,10 @@ from hypothesis import strategies as st
 
 ONE, TWO, THREE, INDEX = (f"sha256:{character * 64}" for character in "123f")
 APP, AGENT = f"example.com/app@{INDEX}", f"example.com/agent@{TWO}"
+MEASURE = LayerMeasure(4, 1, 3, ext4_blocks=1, xfs_blocks=0, tar_split=90)
 AMD, ARM = "linux/amd64", "linux/arm64"
 SIZED = {
-    THREE: LockedLayer(30, LayerMeasure(blocks=4, directories=1, inodes=3)),
+    THREE: LockedLayer(30, MEASURE),
     ONE: LockedLayer(10),
     TWO: LockedLayer(20),
 }
@@ -107,6 +108,9 @@ layers:
     blocks: 4
     directories: 1
     inodes: 3
+    ext4_blocks: 1
+    xfs_blocks: 0
+    tar_split: 90
 """
 
 
@@ -233,7 +237,7 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(layers={ONE: {"size": True}}), "has the size True"),
         (document(layers={ONE: {"size": "10"}}), "has the size '10'"),
         (
-            document(layers={ONE: {"size": 1, "blocks": 1, "directories": 0.5, "inodes": 1}}),
+            document(layers={ONE: {"size": 1, **vars(MEASURE), "directories": 0.5}}),
             "has the directories 0.5",
         ),
         (
@@ -397,7 +401,7 @@ def test_round_trip(names: dict[str, str | None], digests: list[str], sizes: lis
     on_platform = LockedPlatform(digests[0], tuple(digests))
     resolved = {reference: {AMD: on_platform, ARM: on_platform} for reference in references}
     sized = {
-        digest: LockedLayer(size, LayerMeasure(size, 1, 2) if size % 2 else None)
+        digest: LockedLayer(size, LayerMeasure(size, 1, 2, 1, 0, 9) if size % 2 else None)
         for digest, size in zip(digests, sizes, strict=False)
     }
     lock = build_lock(sets, [AMD, ARM], resolved, sized)

@@ -1,0 +1,239 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a layer will take in a store: its entries unpacked into a tree that is only counted.
+
+It follows containers/storage (pkg/archive, ``Unpack`` with overlay's whiteouts): a later entry
+replaces an earlier one, missing parents are made, a whiteout is a device, an opaque directory an
+attribute, holes are written out, and links in the way to an entry are followed within the layer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from typing import Iterable, Iterator, Union
+
+from ..documents.locked_images import LayerMeasure
+from ..observed.layer_stream import (
+    FILE,
+    FOLDER,
+    HARD_LINK,
+    SYMLINK,
+    Entry,
+    InvalidLayer,
+)
+
+_BLOCK = 4096
+# As many as an ext4 of 16 GiB has inodes (mke2fs: one for 16 KiB); it bounds our memory.
+_ENTRIES_MAX = 1 << 20
+# Linux follows no more links on the way to a file (MAXSYMLINKS).
+_LINKS_MAX = 40
+_WHITEOUT, _OPAQUE = b".wh.", b".wh..wh..opq"
+
+
+class _Leaf:
+    """Whatever is no directory: one inode, under any number of names."""
+
+    __slots__ = ("blocks", "counted", "target")
+
+    def __init__(self, blocks: int = 0, target: bytes = b"") -> None:
+        self.blocks = blocks
+        self.target = target
+        self.counted = False
+
+
+class _Folder:
+    """A directory."""
+
+    __slots__ = ("names",)
+
+    def __init__(self) -> None:
+        self.names: dict[bytes, _Node] = {}
+
+
+_Node = Union[_Leaf, _Folder]
+
+
+def measure_layer(entries: Iterable[Entry]) -> LayerMeasure:
+    """Count what the entries of a layer's tar take.
+
+    :raises InvalidLayer: when they are too many, or the tar cannot be read.
+    """
+    tree, record = _Tree(), _TarSplit()
+    for number, entry in enumerate(entries):
+        if number >= _ENTRIES_MAX:
+            raise InvalidLayer(f"it has more than {_ENTRIES_MAX} entries")
+        tree.add(entry)
+        record.add(entry)
+    return tree.measure(record.close())
+
+
+class _Tree:
+    """The layer as it would lie on a node."""
+
+    def __init__(self) -> None:
+        self._top = _Folder()
+
+    def add(self, entry: Entry) -> None:
+        """Put an entry where containers/storage would; what cannot be made is left out."""
+        *way, base = _parts(entry.name) or (b"",)
+        folder = self._walk(way)
+        if folder is None or not base or base == _OPAQUE:
+            return
+        if base.startswith(_WHITEOUT):
+            folder.names.setdefault(base[len(_WHITEOUT) :], _Leaf())
+        elif entry.kind == FOLDER:
+            if not isinstance(folder.names.get(base), _Folder):
+                folder.names[base] = _Folder()
+        elif entry.kind == HARD_LINK:
+            folder.names[base] = self._linked(entry.target)
+        else:
+            blocks = -(-entry.size // _BLOCK) if entry.kind == FILE else 0
+            target = entry.target if entry.kind == SYMLINK else b""
+            folder.names[base] = _Leaf(blocks, target)
+
+    def measure(self, tar_split: int) -> LayerMeasure:
+        """Count what is there now."""
+        blocks = directories = inodes = ext4_blocks = xfs_blocks = 0
+        for folder in self._folders():
+            directories += 1
+            ext4_blocks += ext4_directory_blocks(folder.names)
+            xfs_blocks += xfs_directory_blocks(folder.names)
+            for node in folder.names.values():
+                if isinstance(node, _Leaf) and not node.counted:
+                    node.counted = True
+                    inodes += 1
+                    blocks += node.blocks
+                    ext4_blocks += len(node.target) > _EXT4_LINK_MAX
+                    xfs_blocks += len(node.target) > _XFS_INODE_ROOM
+        return LayerMeasure(
+            blocks, directories, inodes + directories, ext4_blocks, xfs_blocks, tar_split
+        )
+
+    def _folders(self) -> Iterator[_Folder]:
+        waiting = [self._top]
+        while waiting:
+            folder = waiting.pop()
+            yield folder
+            waiting += [node for node in folder.names.values() if isinstance(node, _Folder)]
+
+    def _linked(self, name: bytes) -> _Node:
+        """Return what a hard link is one more name of; a file of its own when it is not here."""
+        *way, base = _parts(name) or (b"",)
+        folder = self._walk(way, make=False)
+        node = folder.names.get(base) if folder else None
+        return node if isinstance(node, _Leaf) else _Leaf()
+
+    def _walk(self, way: list[bytes], *, make: bool = True) -> _Folder | None:
+        """Return the directory at the end of a way; where it is missing, make it or return None."""
+        above = [self._top]
+        waiting, links = way[::-1], 0
+        while waiting:
+            name = waiting.pop()
+            node = above[-1].names.get(name)
+            if name == b"..":
+                above = above[:-1] or above
+            elif node is None and make:
+                node = above[-1].names[name] = _Folder()
+                above.append(node)
+            elif isinstance(node, _Folder):
+                above.append(node)
+            elif node and node.target and links < _LINKS_MAX:
+                links += 1
+                if node.target.startswith(b"/"):
+                    above = above[:1]
+                waiting += [one for one in node.target.split(b"/")[::-1] if one not in (b"", b".")]
+            else:
+                return None
+        return above[-1]
+
+
+def _parts(name: bytes) -> list[bytes]:
+    """Return a name's components, cleaned of ``.``, ``..`` and doubled slashes."""
+    parts: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            del parts[-1:]
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return parts
+
+
+# ext4 (fs/ext4/namei.c, ext4.h): an entry is 8 bytes and its name, rounded up to 4; a block ends
+# with 12 bytes of checksum; the first has 12 bytes each for "." and "..". A directory that needs
+# more is hashed: its blocks are halved when full, and one in 500 more are its index.
+_EXT4_ROOM = _BLOCK - 12
+_EXT4_HASHED_FILL = 0.70
+_EXT4_INDEX = 500
+# A shorter target lies in the inode (EXT4_N_BLOCKS * 4, less the NUL).
+_EXT4_LINK_MAX = 59
+
+
+def ext4_directory_blocks(names: Iterable[bytes]) -> int:
+    """Return the blocks of an ext4 directory with these names."""
+    room = sum(8 + (len(name) + 3) // 4 * 4 for name in names)
+    if room + 24 <= _EXT4_ROOM:
+        return 1
+    leaves = max(2, round(room / (_EXT4_ROOM * _EXT4_HASHED_FILL)))
+    return 1 + leaves + leaves // _EXT4_INDEX
+
+
+# XFS v5 (fs/xfs/libxfs/xfs_da_format.h), inodes of 512 bytes with 176 of core: what is small lies
+# in the inode. An entry there is 8 bytes and its name after 6 in all; in a block 12 and its name,
+# rounded up to 8, after 64 in all, with 8 bytes of hash for each.
+_XFS_INODE_ROOM = 336
+_XFS_HEADER = 64
+_XFS_HASHED_FILL = 0.75
+
+
+def xfs_directory_blocks(names: Iterable[bytes]) -> int:
+    """Return the blocks of an XFS directory with these names."""
+    lengths = [len(name) for name in names]
+    if 6 + sum(8 + length for length in lengths) <= _XFS_INODE_ROOM:
+        return 0
+    room = 32 + sum((12 + length + 7) // 8 * 8 for length in lengths)
+    hashes = 8 * (len(lengths) + 2)
+    if _XFS_HEADER + room + hashes + 8 <= _BLOCK:
+        return 1
+    # Free space in a block of data is not filled to the last byte.
+    leaves = -(-room // (_BLOCK - _XFS_HEADER))
+    if _XFS_HEADER + hashes + 2 * leaves + 4 <= _BLOCK:
+        return leaves + 1
+    return leaves + 2 + round(hashes / ((_BLOCK - _XFS_HEADER) * _XFS_HASHED_FILL))
+
+
+class _TarSplit:
+    """The size of the file in which containers/storage keeps a layer's tar headers.
+
+    They are lines of JSON (vbatts/tar-split, tar/storage), packed by gzip at its fastest
+    (layers.go, ``applyDiff``). Contents are in it by a checksum, here of as many other bytes.
+    """
+
+    def __init__(self) -> None:
+        self._gzip = zlib.compressobj(1, zlib.DEFLATED, 31)
+        self._size = 0
+        self._position = 0
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry."""
+        self._line({"type": 2, "payload": _base64(entry.header)})
+        checksum = hashlib.blake2b(b"%d" % self._position, digest_size=8).digest()
+        content = {"size": entry.size, "payload": _base64(checksum)} if entry.size else {}
+        name = entry.name.decode("utf-8", errors="replace")
+        self._line({"type": 1, "name": name, "payload": None, **content})
+
+    def close(self) -> int:
+        """Return the bytes of the whole."""
+        return self._size + len(self._gzip.flush())
+
+    def _line(self, values: dict[str, object]) -> None:
+        line = json.dumps({**values, "position": self._position}, separators=(",", ":"))
+        self._position += 1
+        self._size += len(self._gzip.compress(line.encode() + b"\n"))
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
