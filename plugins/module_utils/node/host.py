@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Sequence
 
 from ..errors import EdgefleetError
-from ..observed.filesystem import Filesystem
+from ..observed.filesystem import Filesystem, parse_mount_of
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
@@ -237,6 +237,7 @@ class LocalHost:
             room, device = os.statvfs(nearest), os.stat(nearest).st_dev
         except OSError as error:
             raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
+        mount = parse_mount_of(self.read("/proc/self/mountinfo") or "", os.path.realpath(nearest))
         return Filesystem(
             path=path,
             device=device,
@@ -244,6 +245,8 @@ class LocalHost:
             available_bytes=room.f_bavail * room.f_frsize,
             inodes_total=room.f_files,
             inodes_free=room.f_ffree,
+            kind=mount.kind,
+            mount_point=mount.point,
         )
 
     def now(self) -> float:

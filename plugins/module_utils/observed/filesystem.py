@@ -32,9 +32,9 @@ class Filesystem:
     mount_point: str = ""
 
     @property
-    def account(self) -> tuple[int, int, int]:
-        """What tells apart which paths share their room: the device, and a quota if there is one."""
-        return self.device, self.total_bytes, self.inodes_total
+    def account(self) -> tuple[int, int]:
+        """What paths that share their room have in common: the device, and a quota if any."""
+        return self.device, self.total_bytes
 
 
 @dataclass(frozen=True)
