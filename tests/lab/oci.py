@@ -38,6 +38,24 @@ class LayerSpec:
 
 
 @dataclass(frozen=True)
+class TarEntry:
+    """An entry of a tar: a file of `size` bytes, or what tarfile's `kind` says."""
+
+    name: str
+    size: int = 0
+    kind: bytes = tarfile.REGTYPE
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class TarSpec:
+    """A layer with exactly these entries in a tar, its parents made by nobody; "" packs it not."""
+
+    entries: tuple[TarEntry, ...]
+    compression: str = "gzip"
+
+
+@dataclass(frozen=True)
 class Layer:
     """A compressed layer."""
 
@@ -95,6 +113,17 @@ class Layout:
             self._layers[spec] = self._add_layer(_tar(_seeded_files(spec)), spec.compression)
         return self._layers[spec]
 
+    def tar_layer(self, spec: TarSpec) -> Layer:
+        """The layer of those entries."""
+        source = random.Random(0)  # noqa: S311 - the same bytes every time are wanted
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for one in spec.entries:
+                entry = _entry(one.name, one.kind, 0o755)
+                entry.size, entry.linkname = one.size, one.target
+                tar.addfile(entry, io.BytesIO(source.randbytes(one.size)))
+        return self._add_layer(buffer.getvalue(), spec.compression)
+
     def image(self, platform: str, layers: tuple[Layer, ...]) -> PlatformImage:
         """The image of these layers for one platform."""
         system, _slash, architecture = platform.partition("/")
@@ -135,7 +164,8 @@ class Layout:
 
     def _add_layer(self, tar: bytes, compression: str) -> Layer:
         digest, size = self._add(_compressed(tar, compression))
-        return Layer(digest, size, _digest(tar), f"{_LAYER}+{compression}")
+        suffix = f"+{compression}" if compression else ""
+        return Layer(digest, size, _digest(tar), f"{_LAYER}{suffix}")
 
     def _add_json(self, document: dict[str, Any]) -> tuple[str, int]:
         return self._add(json.dumps(document, separators=(",", ":")).encode())
@@ -151,6 +181,8 @@ def _digest(content: bytes) -> str:
 
 
 def _compressed(tar: bytes, compression: str) -> bytes:
+    if not compression:
+        return tar
     if compression == "gzip":
         return gzip.compress(tar, compresslevel=1, mtime=0)
     command = ["zstd", "-q", "-1", "--single-thread", "--stdout"]

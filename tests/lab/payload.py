@@ -11,7 +11,7 @@ from pathlib import Path
 from . import build, oci, places
 from .commands import run
 from .disks import MIB
-from .oci import Layer, LayerSpec, PlatformImage
+from .oci import Layer, LayerSpec, PlatformImage, TarSpec
 from .registry import Registry
 
 AMD64 = "linux/amd64"
@@ -23,7 +23,7 @@ class ImageSpec:
     """An image; one of several platforms is an index, and each platform has layers of its own."""
 
     name: str
-    layers: tuple[LayerSpec, ...]
+    layers: tuple[LayerSpec | TarSpec, ...]
     tag: str = "1.0"
     platforms: tuple[str, ...] = (AMD64,)
 
@@ -92,7 +92,7 @@ def build_layout(payload: Payload) -> Path:
         layout.close()
 
     recipe = (places.SOURCE / "oci.py").read_text() + Path(__file__).read_text()
-    described = json.dumps(asdict(payload)) + recipe
+    described = repr(payload) + recipe
     return build.cached(f"payload-{payload.name}", described, make, f"the images of {payload.name}")
 
 
@@ -124,6 +124,9 @@ def pinned_image_set(name: str, pool: str, images: Iterable[PushedImage]) -> str
 def _image(layout: oci.Layout, spec: ImageSpec, platform: str) -> PlatformImage:
     layers = [layout.runtime]
     for layer in spec.layers:
+        if isinstance(layer, TarSpec):
+            layers.append(layout.tar_layer(layer))
+            continue
         seed = layer.seed if platform == AMD64 else f"{layer.seed}-{platform.partition('/')[2]}"
         layers.append(layout.layer(LayerSpec(seed, layer.files, layer.size, layer.compression)))
     return layout.image(platform, tuple(layers))

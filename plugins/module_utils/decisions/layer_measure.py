@@ -108,7 +108,7 @@ class _Tree:
                     inodes += 1
                     blocks += node.blocks
                     ext4_blocks += len(node.target) > _EXT4_LINK_MAX
-                    xfs_blocks += len(node.target) > _XFS_INODE_ROOM
+                    xfs_blocks += len(node.target) > _XFS_LINK_MAX
         return LayerMeasure(
             blocks, directories, inodes + directories, ext4_blocks, xfs_blocks, tar_split
         )
@@ -182,9 +182,11 @@ def ext4_directory_blocks(names: Iterable[bytes]) -> int:
 
 
 # XFS v5 (fs/xfs/libxfs/xfs_da_format.h), inodes of 512 bytes with 176 of core: what is small lies
-# in the inode. An entry there is 8 bytes and its name after 6 in all; in a block 12 and its name,
-# rounded up to 8, after 64 in all, with 8 bytes of hash for each.
-_XFS_INODE_ROOM = 336
+# in the inode, beside room for attributes where security modules may set some on directories
+# (xfs_default_attroffset). An entry there is 8 bytes and its name after 6 in all; in a block 12
+# and its name, rounded up to 8, after 64 in all, with 8 bytes of hash for each.
+_XFS_LINK_MAX = 336
+_XFS_INODE_ROOM = 192
 _XFS_HEADER = 64
 _XFS_HASHED_FILL = 0.75
 

@@ -79,11 +79,14 @@ def layer_document(layer: LockedLayer) -> dict[str, int]:
 
 def layer_of(values: Mapping[str, Any]) -> LockedLayer:
     """Return the layer that :func:`layer_document` described; a count that is None is none."""
+    return LockedLayer(int(values["size"]), measure_of(values))
+
+
+def measure_of(values: Mapping[str, Any]) -> LayerMeasure | None:
+    """Return the measure whose counts are among ``values``; None when one is missing or None."""
     counts = [values.get(count) for count in _COUNTS]
     measured = [int(count) for count in counts if count is not None]
-    return LockedLayer(
-        int(values["size"]), LayerMeasure(*measured) if len(measured) == len(_COUNTS) else None
-    )
+    return LayerMeasure(*measured) if len(measured) == len(_COUNTS) else None
 
 
 def parse_locked_images(values: Mapping[str, Iterable[Mapping[str, Any]]]) -> LockedImages:

@@ -9,9 +9,10 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol, Sequence
+from typing import Any, BinaryIO, Generator, Protocol, Sequence, cast
 
 from ..errors import EdgefleetError
 from ..observed.filesystem import Filesystem, parse_mount_of
@@ -20,6 +21,8 @@ from ..observed.filesystem import Filesystem, parse_mount_of
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# What is read at once of files and output that are not kept in memory as a whole.
+_CHUNK = 1 << 20
 
 
 class HostError(EdgefleetError):
@@ -62,6 +65,15 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """Run a program to its end; ``timeout`` in seconds, at which it is ended with rc 124."""
 
+    def run_in(self, folder: str, argv: Sequence[str]) -> Completed:
+        """Run a program to its end in a folder, which is made."""
+
+    def stream(self, argv: Sequence[str]) -> Generator[bytes, None, None]:
+        """Run a program and return its output as it comes; it ends when the generator is closed.
+
+        :raises CommandFailed: after the output, when it ended with a failure.
+        """
+
     def is_root(self) -> bool:
         """Say whether programs run as root."""
 
@@ -73,6 +85,9 @@ class Host(Protocol):
 
     def read(self, path: str) -> str | None:
         """Return a file's text (UTF-8, odd bytes as escapes), or None when there is none."""
+
+    def read_chunks(self, path: str) -> Generator[bytes, None, None]:
+        """Return a file's bytes in chunks of up to 1 MiB."""
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """Return every file below ``directory``, in lexical order of each level."""
@@ -89,6 +104,9 @@ class Host(Protocol):
 
     def copy_tree(self, source: str, target: str) -> None:
         """Copy a folder to ``target``, which is replaced; none at ``source`` is copied as empty."""
+
+    def move(self, source: str, target: str) -> None:
+        """Move a file within its filesystem, in one step; make the target's folder."""
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
@@ -124,7 +142,19 @@ class LocalHost:
 
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """See :meth:`Host.run`."""
-        environment = {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
+        return self._run(argv, timeout, stdin, None)
+
+    def run_in(self, folder: str, argv: Sequence[str]) -> Completed:
+        """See :meth:`Host.run_in`."""
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise HostError(f"making {folder}", str(error.strerror)) from None
+        return self._run(argv, None, "", folder)
+
+    def _run(
+        self, argv: Sequence[str], timeout: float | None, stdin: str, folder: str | None
+    ) -> Completed:
         try:
             ended = subprocess.run(
                 list(argv),
@@ -132,7 +162,8 @@ class LocalHost:
                 input=stdin.encode(),
                 capture_output=True,
                 timeout=timeout,
-                env=environment,
+                cwd=folder,
+                env=_environment(),
             )
         except subprocess.TimeoutExpired as expired:
             cause = f"it was ended after {timeout} seconds"
@@ -140,6 +171,31 @@ class LocalHost:
         except OSError as error:
             raise HostError(f"running {argv[0]}", str(error)) from None
         return Completed(tuple(argv), ended.returncode, _text(ended.stdout), _text(ended.stderr))
+
+    def stream(self, argv: Sequence[str]) -> Generator[bytes, None, None]:
+        """See :meth:`Host.stream`."""
+        with tempfile.TemporaryFile() as said:
+            try:
+                program = subprocess.Popen(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    env=_environment(),
+                )
+            except OSError as error:
+                raise HostError(f"running {argv[0]}", str(error)) from None
+            with program:
+                try:
+                    yield from _chunks(cast("BinaryIO", program.stdout))
+                except GeneratorExit:
+                    program.kill()
+                    raise
+            said.seek(0)
+            ended = Completed(tuple(argv), program.returncode, "", _text(said.read()))
+        if ended.rc != 0:
+            cause = ended.stderr or f"it ended with {ended.rc}"
+            raise CommandFailed(f"running {argv[0]}", cause, "", ended)
 
     def is_root(self) -> bool:
         """See :meth:`Host.is_root`."""
@@ -160,6 +216,14 @@ class LocalHost:
                 return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise HostError(f"reading {path}", str(error.strerror)) from None
+
+    def read_chunks(self, path: str) -> Generator[bytes, None, None]:
+        """See :meth:`Host.read_chunks`."""
+        try:
+            with open(path, "rb") as stream:
+                yield from _chunks(stream)
         except OSError as error:
             raise HostError(f"reading {path}", str(error.strerror)) from None
 
@@ -216,6 +280,14 @@ class LocalHost:
         except (OSError, shutil.Error) as error:
             raise HostError(f"copying {source}", str(error)) from None
 
+    def move(self, source: str, target: str) -> None:
+        """See :meth:`Host.move`."""
+        try:
+            os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+            os.replace(source, target)
+        except OSError as error:
+            raise HostError(f"writing {target}", str(error.strerror)) from None
+
     def remove(self, path: str) -> None:
         """See :meth:`Host.remove`."""
         try:
@@ -260,6 +332,18 @@ class LocalHost:
     def sleep(self, seconds: float) -> None:
         """See :meth:`Host.sleep`."""
         time.sleep(seconds)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
+
+
+def _chunks(stream: BinaryIO) -> Generator[bytes, None, None]:
+    while True:
+        chunk = stream.read(_CHUNK)
+        if not chunk:
+            return
+        yield chunk
 
 
 def _text(output: bytes | None) -> str:

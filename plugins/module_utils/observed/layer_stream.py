@@ -17,20 +17,14 @@ from typing import Iterable, Iterator
 from ..errors import EdgefleetError
 
 GZIP, ZSTD, PLAIN = "gzip", "zstd", "plain"
-# Docker's and OCI's types of layers, with what each is packed with; the types of layers that are
-# not to be handed on have another word in the middle. Encrypted ones are of none of these.
-_TYPES = {
+#: Docker's and OCI's media types of layers that registries serve, with what each is packed with.
+PACKINGS = {
     "application/vnd.oci.image.layer.v1.tar": PLAIN,
     "application/vnd.oci.image.layer.v1.tar+gzip": GZIP,
     "application/vnd.oci.image.layer.v1.tar+zstd": ZSTD,
-    "application/vnd.oci.image.layer.nondistributable.v1.tar": PLAIN,
-    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": GZIP,
-    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": ZSTD,
     "application/vnd.docker.image.rootfs.diff.tar": PLAIN,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": GZIP,
     "application/vnd.docker.image.rootfs.diff.tar.zstd": ZSTD,
-    "application/vnd.docker.image.rootfs.foreign.diff.tar": PLAIN,
-    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": GZIP,
 }
 # The first bytes: RFC 1952; RFC 8878, whose second row are the frames that carry no data, which
 # zstd:chunked layers may begin with.
@@ -80,16 +74,6 @@ class Entry:
     size: int
     target: bytes
     header: bytes
-
-
-def packing_of(media_type: str) -> str:
-    """Return what a layer of this media type is packed with.
-
-    :raises InvalidLayer: when that is no layer.
-    """
-    if media_type not in _TYPES:
-        raise InvalidLayer(f"its media type {media_type or 'is missing, which'} is no layer's")
-    return _TYPES[media_type]
 
 
 def check_packing(start: bytes, packing: str) -> None:

@@ -104,9 +104,9 @@ def names(count: int, length: int) -> list[bytes]:
     ("listed", "ext4", "xfs"),
     [
         ([], 1, 0),
-        (names(10, 25), 1, 0),
-        (names(11, 22), 1, 0),
-        (names(10, 26), 1, 1),
+        (names(6, 23), 1, 0),
+        (names(14, 5), 1, 0),
+        (names(11, 9), 1, 1),
         (names(111, 10), 1, 1),
         (names(124, 10), 1, 1),
         (names(125, 10), 1, 2),

@@ -25,15 +25,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stre
     bounded,
     check_packing,
     gunzip,
-    packing_of,
     tar_entries,
     unpacked_limit,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
-OCI = "application/vnd.oci.image.layer.v1.tar"
-DOCKER = "application/vnd.docker.image.rootfs"
 END = bytes(1024)
 
 
@@ -236,29 +233,6 @@ def test_any_bytes(content: bytes, at: int) -> None:
             read(one)
         except InvalidLayer:
             continue
-
-
-@pytest.mark.parametrize(
-    ("media_type", "packing"),
-    [
-        (OCI, PLAIN),
-        (f"{OCI}+gzip", GZIP),
-        (f"{OCI}+zstd", ZSTD),
-        (f"{DOCKER}.diff.tar.gzip", GZIP),
-        (f"{DOCKER}.foreign.diff.tar.gzip", GZIP),
-        ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", GZIP),
-    ],
-)
-def test_packing(media_type: str, packing: str) -> None:
-    """By the media type."""
-    assert packing_of(media_type) == packing
-
-
-@pytest.mark.parametrize("media_type", ["", "text/html", f"{OCI}+gzip+encrypted"])
-def test_no_layer(media_type: str) -> None:
-    """An artifact's blob, or one that only a key opens."""
-    with pytest.raises(InvalidLayer, match=r"its media type .* is no layer's"):
-        packing_of(media_type)
 
 
 @pytest.mark.parametrize(
