@@ -154,7 +154,9 @@ filesystems:
       description: Its type, such as V(ext4); empty when it is unknown.
       type: str
     uses:
-      description: V(images) for the image store, V(temporary) for blobs in flight.
+      description:
+        - V(images) for the image store, V(temporary) for blobs in flight.
+        - V(records) for the graph root where the image store is elsewhere; records of the layers' archives go there.
       type: list
       elements: str
     have_bytes:

@@ -10,6 +10,7 @@ from typing import Mapping, Sequence
 
 from ..decisions.budget import (
     IMAGES,
+    RECORDS,
     TEMPORARY,
     PinnedShare,
     Place,
@@ -154,10 +155,13 @@ class StorageWatch:
         return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
 
 
-def _places(host: Host, config: RunningConfig) -> tuple[Place, Place]:
-    """Return where images and where staged blobs go."""
-    temporary = config.big_files_temporary_dir or _DEFAULT_TEMPORARY
-    return _place(host, IMAGES, config.image_root), _place(host, TEMPORARY, temporary)
+def _places(host: Host, config: RunningConfig) -> list[Place]:
+    """Return where images go, first, and then what else a pull writes to."""
+    paths = [(IMAGES, config.image_root)]
+    if config.image_root != config.graph_root:
+        paths.append((RECORDS, config.graph_root))
+    paths.append((TEMPORARY, config.big_files_temporary_dir or _DEFAULT_TEMPORARY))
+    return [_place(host, use, path) for use, path in paths]
 
 
 def _place(host: Host, use: str, path: str) -> Place:

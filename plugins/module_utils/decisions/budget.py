@@ -19,6 +19,7 @@ from .footprint import (
     blocks_of,
     image_footprint,
     layer_footprint,
+    record_footprint,
     staged_footprint,
 )
 
@@ -30,6 +31,8 @@ EVICTION_MARGIN_BYTES = 64 * 2**20
 EVICTION_MARGIN_INODES = 1000
 
 IMAGES = "images"
+# The records of layers' tars lie in the graph root, also where images have a store of their own.
+RECORDS = "records"
 TEMPORARY = "temporary"
 
 
@@ -46,7 +49,8 @@ class Reserve:
 class Place:
     """Where something is written to.
 
-    ``filesystems`` are that of the path itself and that of its mount point, which differ in size
+    ``use`` is :data:`IMAGES`, where the records go as well unless there is a place for
+    :data:`RECORDS`, or :data:`TEMPORARY`. ``filesystems`` are that of the path itself and that of its mount point, which differ in size
     where the path has a project quota: both must have room.
     """
 
@@ -61,7 +65,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Room:
-    """One filesystem's part of the answer; ``uses`` are :data:`IMAGES`, :data:`TEMPORARY`.
+    """One filesystem's part of the answer, for some of the uses that :class:`Place` has.
 
     ``store`` is what the images will take of it, ``staged`` what their compressed blobs take at
     most while they are in flight.
@@ -181,19 +185,22 @@ def plan_storage(
     """Plan what pulling ``locked`` needs on the node.
 
     :param present: compressed digests of the layers that are there already.
-    :param places: where images and where staged blobs go, one each.
+    :param places: where images and staged blobs go, and records where not with the images.
     :param max_parallel: how many images are in flight at once, their blobs staged compressed.
         Images in flight share no missing layer.
     :param reserves: what must stay free, each with the filesystem it is about.
     """
     missing = locked.missing_layers(present)
+    records_at = RECORDS if any(place.use == RECORDS for place in places) else IMAGES
     rooms: dict[tuple[int, int], Room] = {}
     for place in places:
         store = staged = Footprint()
+        if place.use == TEMPORARY:
+            staged = staged_peak(locked, missing, max_parallel)
         if place.use == IMAGES:
             store = store_footprint(locked, missing, place.kind)
-        else:
-            staged = staged_peak(locked, missing, max_parallel)
+        if place.use == records_at:
+            store = store.plus(records_footprint(missing, place.kind))
         for account, filesystem in {one.account: one for one in place.filesystems[::-1]}.items():
             room = rooms.get(account, Room(filesystem, (), Footprint(), Footprint(), ()))
             rooms[account] = Room(
@@ -214,9 +221,17 @@ def plan_storage(
 def store_footprint(
     locked: LockedImages, missing: Mapping[str, LockedLayer], kind: str
 ) -> Footprint:
-    """Return what images and their missing layers take in the store."""
+    """Return what images and their missing layers take in the store, without the records."""
     parts = [layer_footprint(layer, kind) for layer in missing.values()]
-    parts += [image_footprint(len(layers), kind) for layers in locked.images.values()]
+    return _sum([*parts, *(image_footprint(len(one), kind) for one in locked.images.values())])
+
+
+def records_footprint(missing: Mapping[str, LockedLayer], kind: str) -> Footprint:
+    """Return what the records of the missing layers' tars take."""
+    return _sum([record_footprint(layer, kind) for layer in missing.values()])
+
+
+def _sum(parts: Sequence[Footprint]) -> Footprint:
     return Footprint(
         bytes=sum(one.bytes for one in parts),
         inodes=sum(one.inodes for one in parts),
@@ -314,7 +329,8 @@ def pinned_share(
     return PinnedShare(
         path=room.path,
         present_bytes=present,
-        missing_bytes=store_footprint(locked, missing, images.kind).bytes,
+        missing_bytes=store_footprint(locked, missing, images.kind).bytes
+        + records_footprint(missing, images.kind).bytes,
         total_bytes=room.total_bytes,
         threshold_bytes=room.total_bytes - reserve if reserve else 0,
         source=_gc_source(limits) if limits else "",

@@ -25,8 +25,11 @@ GUESSED_BYTES_PER_INODE = 4096
 # entries, whose names have 64 characters and more.
 _LAYER_RECORD = 1536
 # Of a layer in overlay/: its folder, merged and work, the files link and lower, and in overlay/l/
-# a symbolic link; in overlay-layers/ the record of its tar. The folder diff is the layer's top.
-_LAYER_DIRECTORIES, _LAYER_FILES, _LAYER_INODES = 3, 2, 7
+# a symbolic link. The folder diff is the layer's top.
+_LAYER_DIRECTORIES, _LAYER_FILES, _LAYER_INODES = 3, 2, 6
+# The record of a layer's tar (tar-split) where the layer was not measured, by its inodes: trees of
+# real files take 57 to 73 bytes an entry.
+_RECORD_BYTES_PER_INODE = 80
 # An image's own folder, manifest, the same under its digest, the index, the configuration.
 _IMAGE_INODES = 5
 # A manifest: its head and each layer; a configuration likewise, with the history.
@@ -80,19 +83,30 @@ def blocks_of(size: int) -> int:
 
 
 def layer_footprint(layer: LockedLayer, kind: str) -> Footprint:
-    """Return what a layer takes on a filesystem of that kind, with what the store adds to it."""
+    """Return what a layer takes on a filesystem of that kind, with what the store adds to it.
+
+    The record of its tar is not part of it: see :func:`record_footprint`.
+    """
     constants = _CONSTANTS.get(kind, _UNKNOWN)
     overhead = _LAYER_RECORD + BLOCK * (
         _LAYER_FILES + constants.directory_blocks * _LAYER_DIRECTORIES + constants.link_blocks
     )
     if layer.measure is None:
-        inodes = _LAYER_INODES + layer.size // GUESSED_BYTES_PER_INODE + 1
+        inodes = _LAYER_INODES + _guessed_inodes(layer)
         guessed = blocks_of(layer.size * GUESSED_FACTOR)
         return Footprint(guessed + overhead + inodes * constants.inode_bytes, inodes, guessed)
     inodes = _LAYER_INODES + layer.measure.inodes
     content = BLOCK * (layer.measure.blocks + _added_blocks(layer.measure, kind))
-    record = blocks_of(layer.measure.tar_split)
-    return Footprint(content + record + overhead + inodes * constants.inode_bytes, inodes)
+    return Footprint(content + overhead + inodes * constants.inode_bytes, inodes)
+
+
+def record_footprint(layer: LockedLayer, kind: str) -> Footprint:
+    """Return what the record of a layer's tar takes, which always lies in the graph root."""
+    inode_bytes = _CONSTANTS.get(kind, _UNKNOWN).inode_bytes
+    if layer.measure is None:
+        guessed = blocks_of(_guessed_inodes(layer) * _RECORD_BYTES_PER_INODE)
+        return Footprint(guessed + inode_bytes, 1, guessed)
+    return Footprint(blocks_of(layer.measure.tar_split) + inode_bytes, 1)
 
 
 def image_footprint(layers: int, kind: str) -> Footprint:
@@ -111,6 +125,10 @@ def staged_footprint(sizes: Iterable[int], images: int) -> Footprint:
     """Return what blobs of these sizes take while they are staged, a folder for each image."""
     taken = [blocks_of(size) for size in sizes]
     return Footprint(sum(taken) + images * BLOCK, len(taken) + images)
+
+
+def _guessed_inodes(layer: LockedLayer) -> int:
+    return layer.size // GUESSED_BYTES_PER_INODE + 1
 
 
 def _added_blocks(measure: LayerMeasure, kind: str) -> int:

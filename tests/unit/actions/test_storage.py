@@ -113,6 +113,21 @@ def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     assert answer.share.present_bytes == 0
 
 
+def test_an_image_store_of_its_own(host: FakeHost) -> None:
+    """Images go there, the records of their layers to the graph root."""
+    host.rooms = {"/images": replace(ROOM, path="/images", mount_point="/images"),
+                  STORE: replace(ROOM, device=3), "/var/tmp": VAR_TMP}  # fmt: skip
+    call = status_config()
+    host.expect(
+        replace(call, stdout=call.stdout.replace('imagestore = ""', 'imagestore = "/images"'))
+    )
+    budget = check_storage(host, IMAGE, [], StorageLimits(7), 1).budget
+    assert [(one.filesystem.path, one.uses) for one in budget.rooms] == [
+        ("/images", ("images",)), ("/var/tmp", ("temporary",)), (STORE, ("records",)),
+    ]  # fmt: skip
+    assert [one.keep_bytes.bytes for one in budget.rooms] == [7, 0, 0]
+
+
 def test_a_quota_of_the_store(host: FakeHost) -> None:
     """The mount point tells what the whole filesystem has; both count."""
     quota = replace(ROOM, total_bytes=GIB, available_bytes=1, mount_point="/data")
@@ -151,7 +166,7 @@ def test_what_could_be_removed(full: FakeHost) -> None:
     """Unpinned, unused and unwanted, largest first, in the answer and in the message."""
     full.rooms["/var/tmp"] = VAR_TMP
     expect_images(full)
-    answer = check_storage(full, IMAGE, ["wanted"], StorageLimits(120_000), 1)
+    answer = check_storage(full, IMAGE, ["wanted"], StorageLimits(110_000), 1)
     assert not answer.fits
     assert [(one.name, one.bytes) for one in answer.removable] == [
         (f"spare{number}", 27_000 - 1000 * number) for number in range(8)

@@ -14,6 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget im
     EVICTION_MARGIN_BYTES,
     EVICTION_MARGIN_INODES,
     IMAGES,
+    RECORDS,
     TEMPORARY,
     PinnedShare,
     Place,
@@ -26,12 +27,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget im
     plan_storage,
     reserves_on,
     staged_peak,
-    store_footprint,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.footprint import (
     Footprint,
     image_footprint,
     layer_footprint,
+    record_footprint,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
@@ -101,9 +102,10 @@ def test_each_layer_once() -> None:
     assert (budget.missing_layers, budget.unmeasured_layers) == (3, 3)
     assert budget.downloads == (("a", 40 * MIB), ("b", 5 * MIB), ("c", 0))
     assert budget.download_bytes == 45 * MIB
-    assert budget.guessed_bytes == 4 * 45 * MIB
+    records = [record_footprint(LockedLayer(size * MIB), "ext4") for size in (30, 10, 5)]
+    assert budget.guessed_bytes == 4 * 45 * MIB + sum(one.bytes for one in records)
     store, temporary = budget.rooms
-    parts = [layer_footprint(LockedLayer(size * MIB), "ext4") for size in (30, 10, 5)]
+    parts = [layer_footprint(LockedLayer(size * MIB), "ext4") for size in (30, 10, 5)] + records
     parts += [image_footprint(layers, "ext4") for layers in (2, 3, 1)]
     assert store.uses == ("images",)
     assert store.store.bytes == sum(one.bytes for one in parts)
@@ -119,7 +121,7 @@ def test_a_measured_layer_is_not_guessed() -> None:
     images = LockedImages({"a": ("m", "g")}, {"m": LockedLayer(7, measure), "g": LockedLayer(1000)})
     budget = plan(images)
     assert (budget.missing_layers, budget.unmeasured_layers) == (2, 1)
-    assert budget.guessed_bytes == BLOCK
+    assert budget.guessed_bytes == 2 * BLOCK
 
 
 def test_the_margin_is_on_what_is_measured() -> None:
@@ -182,6 +184,21 @@ def test_a_quota_and_its_filesystem_both_count() -> None:
     assert outer.staged.bytes
     assert inner.missing_bytes
     assert not outer.missing_bytes
+
+
+def test_records_lie_in_the_graph_root() -> None:
+    """An image store of its own takes everything but them; on one filesystem it is the same."""
+    graph = disk("/graph", 3, 100 * MIB)
+    images, temporary = places()
+    together = plan().rooms[0].store
+    store, _temporary, records = plan(where=(images, Place(RECORDS, (graph,)), temporary)).rooms
+    taken = [record_footprint(LockedLayer(size * MIB), "ext4") for size in (30, 10, 5)]
+    assert (records.filesystem, records.uses) == (graph, ("records",))
+    assert records.store.bytes == sum(one.bytes for one in taken)
+    assert records.store.inodes == 3
+    assert store.store.plus(records.store) == together
+    beside = Place(RECORDS, (replace(STORE, path="/graph"),))
+    assert plan(where=(images, beside, temporary)).rooms[0].store == together
 
 
 def test_without_a_quota_a_filesystem_counts_once() -> None:
@@ -360,7 +377,8 @@ def test_what_pins_will_take() -> None:
     images = LockedImages({"new@d": ("sha256:b", "sha256:n")}, {"sha256:n": LockedLayer(MIB)})
     share = share_of(["here@d", "new@d", "lost@d"], images)
     assert share.present_bytes == 120 * MIB
-    assert share.missing_bytes == store_footprint(images, dict(images.layers), "ext4").bytes
+    taken = plan_storage(images, frozenset(), places(), 1, ()).rooms[0].store
+    assert share.missing_bytes == taken.bytes
     assert share.bytes == share.present_bytes + share.missing_bytes
     assert (share.total_bytes, share.threshold_bytes) == (1000 * MIB, 840 * MIB)
     assert share.source == "imageGCHighThresholdPercent 85 in /k"

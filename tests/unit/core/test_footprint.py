@@ -11,6 +11,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.footprint
     blocks_of,
     image_footprint,
     layer_footprint,
+    record_footprint,
     staged_footprint,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
@@ -35,27 +36,31 @@ def test_blocks(size: int, taken: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "blocks", "inode_bytes"),
     [
-        # Content, directories, tar-split; then the store's folders, files and link of the layer.
-        ("ext4", 100 + 11 + 2 + 3 + 2 + 1, 0),
-        ("xfs", 100 + 3 + 2 + 2, 512),
-        ("btrfs", 100 + 11 + 2 + 3 + 2 + 1, 512),
-        ("", 100 + 11 + 2 + 3 + 2 + 1, 512),
+        # Content, directories; then the store's folders, files and link of the layer.
+        ("ext4", 100 + 11 + 3 + 2 + 1, 0),
+        ("xfs", 100 + 3 + 2, 512),
+        ("btrfs", 100 + 11 + 3 + 2 + 1, 512),
+        ("", 100 + 11 + 3 + 2 + 1, 512),
     ],
 )
 def test_measured_layer(kind: str, blocks: int, inode_bytes: int) -> None:
     """By the filesystem's constants; another filesystem's by the more expensive ones."""
     taken = layer_footprint(MEASURED, kind)
-    assert taken == Footprint(blocks * 4096 + 1536 + 67 * inode_bytes, 67, 0)
+    assert taken == Footprint(blocks * 4096 + 1536 + 66 * inode_bytes, 66, 0)
+    assert record_footprint(MEASURED, kind) == Footprint(2 * 4096 + inode_bytes, 1, 0)
 
 
 @pytest.mark.parametrize(("kind", "inode_bytes", "blocks"), [("ext4", 0, 6), ("xfs", 512, 2)])
 def test_guessed_layer(kind: str, inode_bytes: int, blocks: int) -> None:
     """Four times its size, an inode in 4 KiB, and it says so."""
     taken = layer_footprint(LockedLayer(10_000), kind)
-    inodes = 7 + 10_000 // 4096 + 1
+    inodes = 6 + 10_000 // 4096 + 1
     assert taken == Footprint(
         40_960 + blocks * 4096 + 1536 + inodes * inode_bytes, inodes, guessed_bytes=40_960
     )
+    # 80 bytes for each of 52 inodes.
+    record = record_footprint(LockedLayer(51 * 4096), kind)
+    assert record == Footprint(8192 + inode_bytes, 1, guessed_bytes=8192)
 
 
 def test_image() -> None:
