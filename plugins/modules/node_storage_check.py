@@ -15,7 +15,7 @@ description:
     Layers in additional image stores are there. Project quotas count where the store or the temporary directory has one.
   - What must stay free is the largest of O(min_free_bytes), the kubelet's threshold for collecting images, and its hard and soft
     eviction thresholds with 64 MiB and 1000 inodes above them, where the node has a kubelet configuration.
-  - Layers that the lock has measured are counted to the block, for ext4 and XFS, with a margin of 2 percent. Others are taken to need four
+  - Layers that the lock has measured are counted to the block, for ext4 and XFS, with a margin of 2 percent. Others are taken to need 3.8
     times their compressed size, and RV(guessed_bytes) says how much of the answer that is.
   - Where pinned images alone would exceed the kubelet's threshold, the kubelet could not collect them and would evict pods instead; that
     is refused unless O(allow_pins_above_gc_threshold) is set.

@@ -208,7 +208,10 @@ def plan_storage(
                 uses=(*room.uses, place.use),
                 store=room.store.plus(store),
                 staged=room.staged.plus(staged),
-                reserves=tuple(one for about, one in reserves if about.account == account),
+                reserves=tuple(
+                    # A path and its mount point ask for the same.
+                    dict.fromkeys(one for about, one in reserves if about.account == account)
+                ),
             )
     return StorageBudget(
         missing_layers=len(missing),
