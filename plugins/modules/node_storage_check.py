@@ -10,15 +10,24 @@ module: node_storage_check
 short_description: Check that missing images fit on a node before a byte is pulled
 version_added: 0.1.0
 description:
-  - Counts the layers that the node's store lacks, each once over all images, and holds what they need, unpacked and while in flight,
-    against what is free now on the filesystems of the image store and of CRI-O's temporary directory.
-  - What must stay free is the largest of O(min_free_bytes), the kubelet's garbage collection threshold and its eviction thresholds,
-    where the node has a kubelet configuration.
-  - Unpacked sizes are estimated as three times the compressed size.
+  - Counts the layers that the node lacks, each once over all images, and holds what they take in the store, and their compressed blobs
+    while they are in flight, against what is free now on the filesystems of the image store and of CRI-O's temporary directory.
+    Layers in additional image stores are there. Project quotas count where the store or the temporary directory has one.
+  - What must stay free is the largest of O(min_free_bytes), the kubelet's threshold for collecting images, and its hard and soft
+    eviction thresholds with 64 MiB and 1000 inodes above them, where the node has a kubelet configuration.
+  - Layers that the lock has measured are counted to the block, for ext4 and XFS, with a margin of 2 percent. Others are taken to need 3.8
+    times their compressed size, and RV(guessed_bytes) says how much of the answer that is.
+  - Where pinned images alone would exceed the kubelet's threshold, the kubelet could not collect them and would evict pods instead; that
+    is refused unless O(allow_pins_above_gc_threshold) is set.
   - Never changes anything, and does not contact a registry.
 options:
   locked:
     required: true
+  references:
+    description:
+      - All images that are to be pinned, by digest; those that are present count for what pins take later.
+      - Images in O(locked) need not be repeated.
+    default: []
   min_free_bytes:
     description: What must stay free on the image store's filesystem, in bytes.
     type: int
@@ -27,6 +36,12 @@ options:
     description: How many images will be pulled at once; their blobs lie in the temporary directory meanwhile.
     type: int
     default: 5
+  allow_pins_above_gc_threshold:
+    description:
+      - Whether pinned images may take more than the kubelet's threshold for collecting images leaves.
+      - That threshold then need not stay free either; the eviction thresholds and O(min_free_bytes) must.
+    type: bool
+    default: false
   fail_on_shortage:
     description: Whether to fail when it does not fit; otherwise RV(fits) says so.
     type: bool
@@ -34,6 +49,7 @@ options:
 extends_documentation_fragment:
   - edgefleet.crio.node
   - edgefleet.crio.node.locked
+  - edgefleet.crio.node.references
 author:
   - edgefleet.crio contributors (@edgefleet)
 """
@@ -43,19 +59,37 @@ EXAMPLES = r"""
   edgefleet.crio.node_storage_check:
     locked: "{{ wanted.lock | edgefleet.crio.layers_on_platform(look.missing, look.platform) }}"
     min_free_bytes: 4294967296
+
+- name: See what could be removed where it does not fit
+  edgefleet.crio.node_storage_check:
+    locked: "{{ wanted.lock | edgefleet.crio.layers_on_platform(look.missing, look.platform) }}"
+    fail_on_shortage: false
+  register: storage
 """
 
 RETURN = r"""
 fits:
-  description: Whether every filesystem has room.
+  description: Whether every filesystem has room, and the pins leave the kubelet enough.
   returned: always
   type: bool
+objection:
+  description: In words what speaks against it; empty when it fits.
+  returned: always
+  type: str
 missing_layers:
-  description: How many layers the store lacks.
+  description: How many layers the node lacks.
+  returned: always
+  type: int
+unmeasured_layers:
+  description: How many of them the lock has not measured.
+  returned: always
+  type: int
+guessed_bytes:
+  description: How many of the bytes that the images will take are guessed, for layers that were not measured.
   returned: always
   type: int
 download_bytes:
-  description: Their compressed size in bytes, each layer once.
+  description: The compressed size of the missing layers in bytes, each once.
   returned: always
   type: int
 downloads:
@@ -70,8 +104,45 @@ downloads:
     bytes:
       description: Compressed size in bytes.
       type: int
+pinned:
+  description: What pinned images alone will take of the image store's filesystem.
+  returned: always
+  type: dict
+  contains:
+    present_bytes:
+      description: What those take that are present, in bytes.
+      type: int
+    missing_bytes:
+      description: What those will take that are missing, in bytes.
+      type: int
+    total_bytes:
+      description: The size of the filesystem in bytes.
+      type: int
+    threshold_bytes:
+      description: Up to how many bytes in use the kubelet collects no images; 0 when there is no such threshold.
+      type: int
+    threshold_source:
+      description: Who says so, and in which file.
+      type: str
+    above_threshold:
+      description: Whether pinned images alone exceed it.
+      type: bool
+removable:
+  description:
+    - Images that nothing pins, wants or uses, the largest first, up to what would make it fit. Nothing removes them unasked.
+    - Empty when the image store's filesystem has room.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: A name of the image, or its identifier.
+      type: str
+    bytes:
+      description: What goes with it once those before it are gone, in bytes of its layers' tars.
+      type: int
 filesystems:
-  description: The filesystems that take part of it.
+  description: The filesystems that take part of it; a project quota is one of its own.
   returned: always
   type: list
   elements: dict
@@ -79,21 +150,38 @@ filesystems:
     path:
       description: A path on the filesystem.
       type: str
+    kind:
+      description: Its type, such as V(ext4); empty when it is unknown.
+      type: str
     uses:
-      description: V(images) for the image store, V(temporary) for blobs in flight.
+      description:
+        - V(images) for the image store, V(temporary) for blobs in flight.
+        - V(records) for the graph root where the image store is elsewhere; records of the layers' archives go there.
       type: list
       elements: str
     have_bytes:
       description: What is free now, in bytes, without what is reserved for root.
       type: int
     need_bytes:
-      description: What the download will take of it, in bytes.
+      description: What must be free for the download, in bytes; the sum of the next three.
+      type: int
+    image_bytes:
+      description: What images and layers are predicted to take, in bytes.
+      type: int
+    margin_bytes:
+      description: Two percent of what of that was not guessed, in bytes.
+      type: int
+    in_flight_bytes:
+      description: What compressed blobs take at most while they are in flight, in bytes.
+      type: int
+    guessed_bytes:
+      description: How many of RV(filesystems[].image_bytes) are guessed.
       type: int
     keep_bytes:
       description: What must stay free, in bytes.
       type: int
     keep_source:
-      description: Who says so.
+      description: Who says so, and in which file.
       type: str
     missing_bytes:
       description: How many bytes are lacking; 0 when it fits.
@@ -102,22 +190,42 @@ filesystems:
       description: Free inodes.
       type: int
     need_inodes:
-      description: Inodes that the download will take.
+      description: Inodes that the download will take, with a margin of two percent.
+      type: int
+    image_inodes:
+      description: Inodes that images and layers are predicted to take.
       type: int
     keep_inodes:
       description: Inodes that must stay free.
       type: int
+    keep_inodes_source:
+      description: Who says so, and in which file.
+      type: str
     missing_inodes:
       description: How many inodes are lacking; 0 when it fits.
       type: int
+    reserves:
+      description: Everything that asks for room to stay free; the largest count.
+      type: list
+      elements: dict
+      contains:
+        source:
+          description: Who says so, and in which file.
+          type: str
+        bytes:
+          description: Bytes that must stay free.
+          type: int
+        inodes:
+          description: Inodes that must stay free.
+          type: int
 """
 
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.actions.storage import check_storage
-from ..module_utils.decisions.budget import Room, StorageBudget, describe_shortage
+from ..module_utils.actions.storage import StorageAnswer, StorageLimits, check_storage
+from ..module_utils.decisions.budget import PinnedShare, Room, StorageBudget
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
@@ -128,56 +236,83 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "locked": {"type": "dict", "options": OPTIONS, "required": True},
+            "references": {"type": "list", "elements": "str", "default": []},
             "min_free_bytes": {"type": "int", "default": 1073741824},
             "max_parallel": {"type": "int", "default": 5},
+            "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
             "fail_on_shortage": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     try:
-        budget = check_storage(
+        answer = check_storage(
             LocalHost(),
             parse_locked_images(module.params["locked"]),
-            module.params["min_free_bytes"],
+            module.params["references"],
+            StorageLimits(
+                module.params["min_free_bytes"], module.params["allow_pins_above_gc_threshold"]
+            ),
             module.params["max_parallel"],
         )
     except EdgefleetError as error:
-        empty = StorageBudget(0, (), ())
-        module.fail_json(msg=str(error), **{**_result(empty), "fits": False}, **error.details())
-    if not budget.fits and module.params["fail_on_shortage"]:
-        shortages = [describe_shortage(room) for room in budget.rooms]
+        share = PinnedShare("", 0, 0, 0, 0, "")
+        unknown = StorageAnswer(StorageBudget(0, 0, (), ()), share, (), str(error))
+        module.fail_json(msg=str(error), **_result(unknown), **error.details())
+    if not answer.fits and module.params["fail_on_shortage"]:
         module.fail_json(
-            msg="checking the storage: "
-            + "; ".join(filter(None, shortages))
-            + ". Nothing was pulled.",
-            **_result(budget),
+            msg=f"checking the storage: {answer.objection}. Nothing was pulled.", **_result(answer)
         )
-    module.exit_json(**_result(budget))
+    module.exit_json(**_result(answer))
 
 
-def _result(budget: StorageBudget) -> dict[str, Any]:
+def _result(answer: StorageAnswer) -> dict[str, Any]:
+    budget = answer.budget
     return {
-        "fits": budget.fits,
+        "fits": answer.fits,
+        "objection": answer.objection,
         "missing_layers": budget.missing_layers,
+        "unmeasured_layers": budget.unmeasured_layers,
+        "guessed_bytes": budget.guessed_bytes,
         "download_bytes": budget.download_bytes,
         "downloads": [{"reference": name, "bytes": size} for name, size in budget.downloads],
+        "pinned": _pinned(answer.share),
+        "removable": [vars(one) for one in answer.removable],
         "filesystems": [_filesystem(room) for room in budget.rooms],
+    }
+
+
+def _pinned(share: PinnedShare) -> dict[str, Any]:
+    return {
+        "present_bytes": share.present_bytes,
+        "missing_bytes": share.missing_bytes,
+        "total_bytes": share.total_bytes,
+        "threshold_bytes": share.threshold_bytes,
+        "threshold_source": share.source,
+        "above_threshold": share.is_above_threshold,
     }
 
 
 def _filesystem(room: Room) -> dict[str, Any]:
     return {
         "path": room.filesystem.path,
+        "kind": room.filesystem.kind,
         "uses": list(room.uses),
         "have_bytes": room.filesystem.available_bytes,
         "need_bytes": room.need_bytes,
-        "keep_bytes": room.reserve.bytes,
-        "keep_source": room.reserve.source,
+        "image_bytes": room.store.bytes,
+        "margin_bytes": room.margin_bytes,
+        "in_flight_bytes": room.staged.bytes,
+        "guessed_bytes": room.store.guessed_bytes,
+        "keep_bytes": room.keep_bytes.bytes,
+        "keep_source": room.keep_bytes.source,
         "missing_bytes": room.missing_bytes,
         "have_inodes": room.filesystem.inodes_free,
         "need_inodes": room.need_inodes,
-        "keep_inodes": room.reserve.inodes,
+        "image_inodes": room.store.inodes,
+        "keep_inodes": room.keep_inodes.inodes,
+        "keep_inodes_source": room.keep_inodes.source,
         "missing_inodes": room.missing_inodes,
+        "reserves": [vars(one) for one in room.reserves],
     }
 
 

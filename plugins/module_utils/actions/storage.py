@@ -5,36 +5,179 @@
 
 from __future__ import annotations
 
-from ..decisions.budget import StorageBudget, plan_storage, reserves_on
-from ..documents.locked_images import LockedImages
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+from ..decisions.budget import (
+    IMAGES,
+    RECORDS,
+    TEMPORARY,
+    PinnedShare,
+    Place,
+    StorageBudget,
+    describe_pins,
+    describe_shortage,
+    pinned_share,
+    plan_storage,
+    reserves_on,
+)
+from ..decisions.freeing import Removable, plan_freeing
+from ..documents.locked_images import LockedImages, LockedLayer
+from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.kubelet import read_kubelet_limits
-from ..node.store import read_layers
+from ..node.store import read_contents, read_layers
+from ..observed.crio import RunningConfig
 
 # The kubelet's root directory, which lies on what it calls nodefs.
 _KUBELET_ROOT = "/var/lib/kubelet"
 # Where containers/image stages blobs unless big_files_temporary_dir is set.
 _DEFAULT_TEMPORARY = "/var/tmp"
+# So many images that could go are named in a message; the answer has all.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class StorageLimits:
+    """What the caller wants kept: bytes on the image store's filesystem, and the kubelet's calm."""
+
+    min_free_bytes: int
+    allow_pins_above_gc_threshold: bool = False
+
+
+@dataclass(frozen=True)
+class StorageAnswer:
+    """Whether a download may start: the numbers, and in words what speaks against it.
+
+    ``removable`` is what could go to make room, and is empty when nothing lacks.
+    """
+
+    budget: StorageBudget
+    share: PinnedShare
+    removable: tuple[Removable, ...]
+    objection: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.objection
 
 
 def check_storage(
-    host: Host, locked: LockedImages, min_free_bytes: int, max_parallel: int
-) -> StorageBudget:
+    host: Host,
+    locked: LockedImages,
+    references: Sequence[str],
+    limits: StorageLimits,
+    max_parallel: int,
+) -> StorageAnswer:
     """Say whether what is missing of ``locked`` fits on this node now.
 
+    :param references: all images that are to be pinned, those that are there already included.
     :raises EdgefleetError: when CRI-O does not answer or a file cannot be understood.
     """
     require_root(host, "checking the storage")
     config = Crio(host).running_config()
-    image_room = host.filesystem(config.image_root)
-    return plan_storage(
+    kubelet = read_kubelet_limits(host)
+    places = _places(host, config)
+    contents = read_contents(host, config)
+    keep_gc_threshold = not limits.allow_pins_above_gc_threshold
+    budget = plan_storage(
         locked=locked,
         present=read_layers(host, config),
-        image_room=image_room,
-        temporary_room=host.filesystem(config.big_files_temporary_dir or _DEFAULT_TEMPORARY),
+        places=places,
         max_parallel=max_parallel,
         reserves=reserves_on(
-            image_room, host.filesystem(_KUBELET_ROOT), read_kubelet_limits(host), min_free_bytes
+            places[0],
+            host.filesystem(_KUBELET_ROOT),
+            kubelet,
+            limits.min_free_bytes,
+            keep_gc_threshold,
         ),
     )
+    share = pinned_share(locked, references, contents, places[0], kubelet)
+    removable: tuple[Removable, ...] = ()
+    if budget.missing_bytes_at(IMAGES):
+        crictl = Crictl(host)
+        removable = plan_freeing(
+            contents,
+            crictl.images(),
+            crictl.images_in_use(),
+            [*references, *locked.images],
+            budget.missing_bytes_at(IMAGES),
+        )
+    objections = [describe_shortage(room) for room in budget.rooms]
+    objections.append(_describe_removable(removable, budget.missing_bytes_at(IMAGES)))
+    if keep_gc_threshold:
+        objections.append(describe_pins(share))
+    return StorageAnswer(budget, share, removable, "; ".join(filter(None, objections)))
+
+
+class StorageWatch:
+    """Whether the disks have room for more, asked again and again while a pull runs."""
+
+    def __init__(
+        self,
+        host: Host,
+        config: RunningConfig,
+        min_free_bytes: int,
+        allow_pins_above_gc_threshold: bool = False,
+    ) -> None:
+        """Read the kubelet's limits once.
+
+        :raises EdgefleetError: when they cannot be understood.
+        """
+        self._host = host
+        self._config = config
+        self._kubelet = read_kubelet_limits(host)
+        self._min_free_bytes = min_free_bytes
+        self._keep_gc_threshold = not allow_pins_above_gc_threshold
+
+    def room_for(self, layers: Mapping[str, LockedLayer]) -> str:
+        """Say what is lacking now for pulling ``layers`` at once, the reserves kept; '' if nothing.
+
+        :raises HostError: when a filesystem cannot be measured.
+        """
+        places = _places(self._host, self._config)
+        budget = plan_storage(
+            locked=LockedImages({"": tuple(layers)}, layers),
+            present=frozenset(),
+            places=places,
+            max_parallel=1,
+            reserves=reserves_on(
+                places[0],
+                self._host.filesystem(_KUBELET_ROOT),
+                self._kubelet,
+                self._min_free_bytes,
+                self._keep_gc_threshold,
+            ),
+        )
+        return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
+
+
+def _places(host: Host, config: RunningConfig) -> list[Place]:
+    """Return where images go, first, and then what else a pull writes to."""
+    paths = [(IMAGES, config.image_root)]
+    if config.image_root != config.graph_root:
+        paths.append((RECORDS, config.graph_root))
+    paths.append((TEMPORARY, config.big_files_temporary_dir or _DEFAULT_TEMPORARY))
+    return [_place(host, use, path) for use, path in paths]
+
+
+def _place(host: Host, use: str, path: str) -> Place:
+    own = host.filesystem(path)
+    if own.mount_point in ("", path):
+        return Place(use, (own,))
+    return Place(use, (own, host.filesystem(own.mount_point)))
+
+
+def _describe_removable(removable: Sequence[Removable], missing: int) -> str:
+    if not missing:
+        return ""
+    if not removable:
+        return "no image could be removed to make room: all are pinned, wanted or in use"
+    named = ", ".join(f"{one.name} ({one.bytes} bytes)" for one in removable[:_NAMED])
+    more = f" and {len(removable) - _NAMED} more" if len(removable) > _NAMED else ""
+    freed = sum(one.bytes for one in removable)
+    enough = "" if freed >= missing else ", which is not enough"
+    return f"removing what nothing pins or uses would free {freed} bytes{enough}: {named}{more}"

@@ -5,26 +5,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Iterable, Mapping, Sequence
 
-from ..documents.locked_images import LockedImages
+from ..documents.locked_images import LockedImages, LockedLayer
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import KubeletLimits
+from ..observed.store import StoreContents
+from .footprint import (
+    Footprint,
+    blocks_of,
+    image_footprint,
+    layer_footprint,
+    record_footprint,
+    staged_footprint,
+)
 
-# A layer's unpacked size is not in a manifest. Distribution layers unpack to 2.2 to 2.9 times
-# their gzip size; OpenShift's own check takes 2.
-UNPACKED_FACTOR = 3
-# One file in 4 KiB of compressed layer: denser than package managers' trees, our worst case.
-BYTES_PER_INODE = 4096
+# What is measured was at most so far off on real pulls (tests/integration/test_storage.py).
+MARGIN_PERCENT = 2
+# What a node writes between two looks of the kubelet at its disks (10 s), in logs above all; so
+# much more than an eviction threshold stays free.
+EVICTION_MARGIN_BYTES = 64 * 2**20
+EVICTION_MARGIN_INODES = 1000
 
 IMAGES = "images"
+# The records of layers' tars lie in the graph root, also where images have a store of their own.
+RECORDS = "records"
 TEMPORARY = "temporary"
 
 
 @dataclass(frozen=True)
 class Reserve:
-    """What must stay free on a filesystem, and who says so."""
+    """What must stay free on a filesystem, and who says so, the file included."""
 
     bytes: int
     inodes: int
@@ -32,19 +46,68 @@ class Reserve:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something is written to.
+
+    ``use`` is :data:`IMAGES`, where the records go as well unless there is a place for
+    :data:`RECORDS`, or :data:`TEMPORARY`. ``filesystems`` are that of the path itself and that of its mount point, which differ in size
+    where the path has a project quota: both must have room.
+    """
+
+    use: str
+    filesystems: tuple[Filesystem, ...]
+
+    @property
+    def kind(self) -> str:
+        """The filesystem's type."""
+        return self.filesystems[0].kind
+
+
+@dataclass(frozen=True)
 class Room:
-    """One filesystem's part of the answer; ``uses`` are :data:`IMAGES`, :data:`TEMPORARY`."""
+    """One filesystem's part of the answer, for some of the uses that :class:`Place` has.
+
+    ``store`` is what the images will take of it, ``staged`` what their compressed blobs take at
+    most while they are in flight.
+    """
 
     filesystem: Filesystem
     uses: tuple[str, ...]
-    need_bytes: int
-    need_inodes: int
-    reserve: Reserve
+    store: Footprint
+    staged: Footprint
+    reserves: tuple[Reserve, ...]
+
+    @property
+    def margin_bytes(self) -> int:
+        """What is added to the measured part; what is guessed was guessed on the safe side."""
+        return -(-(self.store.bytes - self.store.guessed_bytes) * MARGIN_PERCENT // 100)
+
+    @property
+    def need_bytes(self) -> int:
+        """The bytes that must be there beside the reserve."""
+        return self.store.bytes + self.margin_bytes + self.staged.bytes
+
+    @property
+    def need_inodes(self) -> int:
+        """The inodes that must be there beside the reserve."""
+        return (
+            self.store.inodes + -(-self.store.inodes * MARGIN_PERCENT // 100) + self.staged.inodes
+        )
+
+    @property
+    def keep_bytes(self) -> Reserve:
+        """The reserve that asks for most bytes."""
+        return max(self.reserves, key=lambda one: one.bytes, default=_NO_RESERVE)
+
+    @property
+    def keep_inodes(self) -> Reserve:
+        """The reserve that asks for most inodes."""
+        return max(self.reserves, key=lambda one: one.inodes, default=_NO_RESERVE)
 
     @property
     def missing_bytes(self) -> int:
         """How many bytes are lacking; 0 when it fits."""
-        wanted = self.need_bytes + self.reserve.bytes
+        wanted = self.need_bytes + self.keep_bytes.bytes
         return max(0, wanted - self.filesystem.available_bytes) if self.need_bytes else 0
 
     @property
@@ -52,7 +115,37 @@ class Room:
         """How many inodes are lacking; 0 when it fits or the filesystem does not count them."""
         if not self.filesystem.inodes_total or not self.need_inodes:
             return 0
-        return max(0, self.need_inodes + self.reserve.inodes - self.filesystem.inodes_free)
+        wanted = self.need_inodes + self.keep_inodes.inodes
+        return max(0, wanted - self.filesystem.inodes_free)
+
+
+_NO_RESERVE = Reserve(0, 0, "nothing")
+
+
+@dataclass(frozen=True)
+class PinnedShare:
+    """What pinned images alone will take of the image store's filesystem, in bytes.
+
+    ``threshold_bytes`` is where the kubelet starts to collect images, 0 where it never does; it
+    cannot collect pinned ones, and evicts pods instead.
+    """
+
+    path: str
+    present_bytes: int
+    missing_bytes: int
+    total_bytes: int
+    threshold_bytes: int
+    source: str
+
+    @property
+    def bytes(self) -> int:
+        """What they take once all are there."""
+        return self.present_bytes + self.missing_bytes
+
+    @property
+    def is_above_threshold(self) -> bool:
+        """Whether no collection of other images could bring the disk below the threshold."""
+        return bool(self.threshold_bytes) and self.bytes > self.threshold_bytes
 
 
 @dataclass(frozen=True)
@@ -63,6 +156,7 @@ class StorageBudget:
     """
 
     missing_layers: int
+    unmeasured_layers: int
     downloads: tuple[tuple[str, int], ...]
     rooms: tuple[Room, ...]
 
@@ -72,114 +166,224 @@ class StorageBudget:
         return sum(size for _reference, size in self.downloads)
 
     @property
-    def fits(self) -> bool:
-        """Whether every filesystem has room."""
-        return not any(room.missing_bytes or room.missing_inodes for room in self.rooms)
+    def guessed_bytes(self) -> int:
+        """How many of the bytes that the images take were not measured."""
+        return max((room.store.guessed_bytes for room in self.rooms), default=0)
+
+    def missing_bytes_at(self, use: str) -> int:
+        """Return the bytes that the filesystem for that use lacks most."""
+        return max((room.missing_bytes for room in self.rooms if use in room.uses), default=0)
 
 
 def plan_storage(
     locked: LockedImages,
     present: frozenset[str],
-    image_room: Filesystem,
-    temporary_room: Filesystem,
+    places: Sequence[Place],
     max_parallel: int,
-    reserves: Sequence[tuple[int, Reserve]],
+    reserves: Sequence[tuple[Filesystem, Reserve]],
 ) -> StorageBudget:
     """Plan what pulling ``locked`` needs on the node.
 
     :param present: compressed digests of the layers that are there already.
+    :param places: where images and staged blobs go, and records where not with the images.
     :param max_parallel: how many images are in flight at once, their blobs staged compressed.
-    :param reserves: what must stay free, each with the device it is about.
+        Images in flight share no missing layer.
+    :param reserves: what must stay free, each with the filesystem it is about.
     """
-    missing = {digest: one.size for digest, one in locked.missing_layers(present).items()}
-    download = sum(missing.values())
-    staged = sorted((_missing_bytes(one, missing) for one in locked.images.values()), reverse=True)
-    in_flight = min(sum(staged[:max_parallel]), download)
-    needs = [
-        (
-            image_room,
-            IMAGES,
-            download * UNPACKED_FACTOR,
-            download // BYTES_PER_INODE + len(missing),
-        ),
-        (temporary_room, TEMPORARY, in_flight, len(missing)),
-    ]
-    rooms = []
-    for device in sorted({room.device for room, _use, _bytes, _inodes in needs}):
-        here = [need for need in needs if need[0].device == device]
-        rooms.append(
-            Room(
-                filesystem=here[0][0],
-                uses=tuple(use for _room, use, _bytes, _inodes in here),
-                need_bytes=sum(need_bytes for _room, _use, need_bytes, _inodes in here),
-                need_inodes=sum(inodes for _room, _use, _bytes, inodes in here),
-                reserve=_strictest(one for about, one in reserves if about == device),
+    missing = locked.missing_layers(present)
+    records_at = RECORDS if any(place.use == RECORDS for place in places) else IMAGES
+    rooms: dict[tuple[int, int], Room] = {}
+    for place in places:
+        store = staged = Footprint()
+        if place.use == TEMPORARY:
+            staged = staged_peak(locked, missing, max_parallel)
+        if place.use == IMAGES:
+            store = store_footprint(locked, missing, place.kind)
+        if place.use == records_at:
+            store = store.plus(records_footprint(missing, place.kind))
+        for account, filesystem in {one.account: one for one in place.filesystems[::-1]}.items():
+            room = rooms.get(account, Room(filesystem, (), Footprint(), Footprint(), ()))
+            rooms[account] = Room(
+                filesystem=room.filesystem,
+                uses=(*room.uses, place.use),
+                store=room.store.plus(store),
+                staged=room.staged.plus(staged),
+                reserves=tuple(
+                    # A path and its mount point ask for the same.
+                    dict.fromkeys(one for about, one in reserves if about.account == account)
+                ),
             )
-        )
-    return StorageBudget(len(missing), _downloads(locked, missing), tuple(rooms))
+    return StorageBudget(
+        missing_layers=len(missing),
+        unmeasured_layers=sum(layer.measure is None for layer in missing.values()),
+        downloads=_downloads(locked, missing),
+        rooms=tuple(rooms[account] for account in sorted(rooms)),
+    )
+
+
+def store_footprint(
+    locked: LockedImages, missing: Mapping[str, LockedLayer], kind: str
+) -> Footprint:
+    """Return what images and their missing layers take in the store, without the records."""
+    parts = [layer_footprint(layer, kind) for layer in missing.values()]
+    return _sum([*parts, *(image_footprint(len(one), kind) for one in locked.images.values())])
+
+
+def records_footprint(missing: Mapping[str, LockedLayer], kind: str) -> Footprint:
+    """Return what the records of the missing layers' tars take."""
+    return _sum([record_footprint(layer, kind) for layer in missing.values()])
+
+
+def _sum(parts: Sequence[Footprint]) -> Footprint:
+    return Footprint(
+        bytes=sum(one.bytes for one in parts),
+        inodes=sum(one.inodes for one in parts),
+        guessed_bytes=sum(one.guessed_bytes for one in parts),
+    )
+
+
+def staged_peak(
+    locked: LockedImages, missing: Mapping[str, LockedLayer], max_parallel: int
+) -> Footprint:
+    """Return the most that is staged at once; an image's blobs stay until its last layer is there.
+
+    No layer is staged twice, so it is no more than everything, than the images with most to fetch,
+    and than all that is shared with those that have most of their own.
+    """
+    users = Counter(digest for layers in locked.images.values() for digest in set(layers))
+    sizes = {digest: blocks_of(layer.size) for digest, layer in missing.items()}
+    whole, own = [], []
+    for layers in locked.images.values():
+        staged = [digest for digest in set(layers) if digest in sizes]
+        whole.append(sum(sizes[digest] for digest in staged))
+        own.append(sum(sizes[digest] for digest in staged if users[digest] == 1))
+    shared = sum(size for digest, size in sizes.items() if users[digest] > 1)
+    most = min(
+        sum(sizes.values()),
+        sum(nlargest(max_parallel, whole)),
+        shared + sum(nlargest(max_parallel, own)),
+    )
+    if not most:
+        return Footprint()
+    folders = min(max_parallel, len(whole))
+    return Footprint(most, len(sizes)).plus(staged_footprint((), folders))
 
 
 def reserves_on(
-    image_room: Filesystem,
+    images: Place,
     node_room: Filesystem,
     limits: KubeletLimits | None,
     min_free_bytes: int,
-) -> list[tuple[int, Reserve]]:
-    """Return everything that must stay free, each with the device it is about.
+    keep_gc_threshold: bool,
+) -> list[tuple[Filesystem, Reserve]]:
+    """Return everything that must stay free, each with the filesystem it is about.
 
     :param node_room: the filesystem of the kubelet's own folder, its ``nodefs``.
     :param limits: None on a node without kubelet.
+    :param keep_gc_threshold: whether the kubelet shall find no reason to collect images.
     """
-    reserves = [(image_room.device, Reserve(min_free_bytes, 0, "min_free_bytes"))]
+    own = Reserve(min_free_bytes, 0, "min_free_bytes")
+    reserves = [(filesystem, own) for filesystem in images.filesystems]
     if limits is None:
         return reserves
-    gc_bytes = -(-image_room.total_bytes * (100 - limits.gc_high_percent) // 100)
-    reserves.append(
-        (
-            image_room.device,
-            Reserve(gc_bytes, 0, f"imageGCHighThresholdPercent in {limits.path}"),
-        )
-    )
+    # The kubelet looks at whole filesystems, not at quotas.
+    image_room = images.filesystems[-1]
+    if keep_gc_threshold:
+        gc_bytes = limits.gc_reserve(image_room.total_bytes)
+        reserves.append((image_room, Reserve(gc_bytes, 0, _gc_source(limits))))
     for name, room in (("imagefs", image_room), ("nodefs", node_room)):
-        available = limits.reserved(f"{name}.available", room.total_bytes)
-        inodes = limits.reserved(f"{name}.inodesFree", room.inodes_total)
-        source = f"{name} eviction threshold in {limits.path}"
-        reserves.append((room.device, Reserve(available, inodes, source)))
+        available, said = limits.eviction_reserve(f"{name}.available", room.total_bytes)
+        if said:
+            source = f"eviction at {name}.available {said} in {limits.path}"
+            reserves.append((room, Reserve(available + EVICTION_MARGIN_BYTES, 0, source)))
+        inodes, said = limits.eviction_reserve(f"{name}.inodesFree", room.inodes_total)
+        if said:
+            source = f"eviction at {name}.inodesFree {said} in {limits.path}"
+            reserves.append((room, Reserve(0, inodes + EVICTION_MARGIN_INODES, source)))
     return reserves
 
 
-def _missing_bytes(layers: Iterable[str], missing: Mapping[str, int]) -> int:
-    return sum(missing.get(digest, 0) for digest in set(layers))
+def pinned_share(
+    locked: LockedImages,
+    wanted: Iterable[str],
+    contents: StoreContents,
+    images: Place,
+    limits: KubeletLimits | None,
+) -> PinnedShare:
+    """Return what the wanted images take of their filesystem, once ``locked`` is there too.
+
+    A present layer counts with the bytes of its tar, unless ``locked`` has its measure.
+
+    :param wanted: the exact names of all images that will be pinned.
+    """
+    room = images.filesystems[-1]
+    names = frozenset(wanted).union(locked.images)
+    pinned = [one for one, image in contents.images.items() if image.names & names]
+    missing = locked.missing_layers(
+        frozenset(layer.digest for layer in contents.layers.values() if layer.digest)
+    )
+    present = 0
+    for identifier in contents.layers_of(pinned):
+        layer = contents.layers[identifier]
+        known = locked.layers.get(layer.digest)
+        measured = known is not None and known.measure is not None
+        present += layer_footprint(known, images.kind).bytes if known and measured else layer.bytes
+    reserve = limits.gc_reserve(room.total_bytes) if limits else 0
+    return PinnedShare(
+        path=room.path,
+        present_bytes=present,
+        missing_bytes=store_footprint(locked, missing, images.kind).bytes
+        + records_footprint(missing, images.kind).bytes,
+        total_bytes=room.total_bytes,
+        threshold_bytes=room.total_bytes - reserve if reserve else 0,
+        source=_gc_source(limits) if limits else "",
+    )
 
 
-def _downloads(locked: LockedImages, missing: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    left = dict(missing)
+def _gc_source(limits: KubeletLimits) -> str:
+    return f"imageGCHighThresholdPercent {limits.gc_high_percent} in {limits.path}"
+
+
+def _downloads(
+    locked: LockedImages, missing: Mapping[str, LockedLayer]
+) -> tuple[tuple[str, int], ...]:
+    left = {digest: layer.size for digest, layer in missing.items()}
     return tuple(
         (reference, sum(left.pop(digest, 0) for digest in layers))
         for reference, layers in locked.images.items()
     )
 
 
-def _strictest(reserves: Iterable[Reserve]) -> Reserve:
-    """Return the largest number of bytes, with its source, and the largest number of inodes."""
-    listed = list(reserves) or [Reserve(0, 0, "nothing")]
-    largest = max(listed, key=lambda one: one.bytes)
-    return Reserve(largest.bytes, max(one.inodes for one in listed), largest.source)
-
-
 def describe_shortage(room: Room) -> str:
     """Say in words what a filesystem lacks; empty when it lacks nothing."""
-    filesystem, reserve = room.filesystem, room.reserve
+    filesystem = room.filesystem
     parts = []
     if room.missing_bytes:
+        guessed = f", {room.store.guessed_bytes} of it guessed" if room.store.guessed_bytes else ""
         parts.append(
-            f"have {filesystem.available_bytes} bytes, need {room.need_bytes} and must keep"
-            f" {reserve.bytes} free ({reserve.source}), missing {room.missing_bytes}"
+            f"have {filesystem.available_bytes} bytes, need {room.need_bytes}"
+            f" ({room.store.bytes} for images{guessed}, {room.margin_bytes} of margin,"
+            f" {room.staged.bytes} for blobs in flight) and must keep {room.keep_bytes.bytes} free"
+            f" ({room.keep_bytes.source}), missing {room.missing_bytes}"
         )
     if room.missing_inodes:
         parts.append(
             f"have {filesystem.inodes_free} inodes, need {room.need_inodes} and must keep"
-            f" {reserve.inodes} free, missing {room.missing_inodes}"
+            f" {room.keep_inodes.inodes} free ({room.keep_inodes.source}),"
+            f" missing {room.missing_inodes}"
         )
-    where = f"on the filesystem of {filesystem.path} ({', '.join(room.uses)}) "
+    kind = f"{filesystem.kind} filesystem" if filesystem.kind else "filesystem"
+    where = f"on the {kind} of {filesystem.path} ({', '.join(room.uses)}) "
     return where + " and ".join(parts) if parts else ""
+
+
+def describe_pins(share: PinnedShare) -> str:
+    """Say in words why so many pins harm; empty when they do not."""
+    if not share.is_above_threshold:
+        return ""
+    return (
+        f"pinned images alone will take {share.bytes} bytes ({share.present_bytes} present,"
+        f" {share.missing_bytes} to be pulled) of {share.total_bytes} on the filesystem of"
+        f" {share.path}, more than the {share.threshold_bytes} at which the kubelet collects images"
+        f" ({share.source}); as it may not collect pinned ones, it would evict pods"
+    )

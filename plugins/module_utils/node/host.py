@@ -27,7 +27,7 @@ from typing import (
 )
 
 from ..errors import EdgefleetError
-from ..observed.filesystem import Filesystem
+from ..observed.filesystem import Filesystem, parse_mount_of
 from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
@@ -402,6 +402,7 @@ class LocalHost:
             room, device = os.statvfs(nearest), os.stat(nearest).st_dev
         except OSError as error:
             raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
+        mount = parse_mount_of(self.read("/proc/self/mountinfo") or "", os.path.realpath(nearest))
         return Filesystem(
             path=path,
             device=device,
@@ -409,6 +410,8 @@ class LocalHost:
             available_bytes=room.f_bavail * room.f_frsize,
             inodes_total=room.f_files,
             inodes_free=room.f_ffree,
+            kind=mount.kind,
+            mount_point=mount.point,
         )
 
     def now(self) -> float:

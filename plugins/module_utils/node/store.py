@@ -8,9 +8,11 @@ from __future__ import annotations
 from ..observed.crio import RunningConfig
 from ..observed.store import (
     ImageStore,
+    StoreContents,
     StoredNames,
     parse_images_json,
     parse_layers_json,
+    parse_store_contents,
 )
 from .crictl import Crictl
 from .host import Host
@@ -37,5 +39,11 @@ def read_layers(host: Host, config: RunningConfig) -> frozenset[str]:
     return frozenset().union(*(parse_layers_json(text) for text in texts if text))
 
 
+def read_contents(host: Host, config: RunningConfig) -> StoreContents:
+    """Return the images and layers of the store that pulls go to."""
+    texts = [host.read(f"{config.image_root}/{path}") for path in (_IMAGES, _LAYERS)]
+    return parse_store_contents(*(text or "" for text in texts))
+
+
 def _roots(config: RunningConfig) -> list[str]:
-    return sorted({config.graph_root, config.image_root})
+    return sorted({config.graph_root, config.image_root, *config.additional_stores})

@@ -14,6 +14,9 @@ from .store import UnreadableAnswer
 _VERSION_PATTERN = re.compile(r"\bversion\s+v?(\d+)\.(\d+)\.(\d+)")
 _SECTION_PATTERN = re.compile(r"\s*\[([A-Za-z0-9_.\"-]+)\]\s*")
 _SETTING_PATTERN = re.compile(r"\s*([A-Za-z0-9_]+) = (.*\S)\s*")
+# Options of a storage driver, after its name; storage.conf's additionalimagestores become the first
+# (types/options.go of containers/storage).
+_STORE_OPTIONS = ("imagestore", "additionalimagestore")
 # How 'crio config' prints the list: one quoted entry a line (pkg/config/template.go of CRI-O).
 _PRINTED_PINS_PATTERN = re.compile(r"^pinned_images = \[\n(.*?)^\]", re.MULTILINE | re.DOTALL)
 
@@ -34,8 +37,9 @@ class CrioVersion:
 class RunningConfig:
     """What the running CRI-O says of itself; paths are absolute.
 
-    ``image_store`` is empty where images lie in the graph root. ``pinned_images`` is the list as
-    configured: what is in force, only ``crictl images`` tells.
+    ``image_store`` is empty where images lie in the graph root. ``additional_stores`` are read
+    beside it and never written, from storage.conf or ``storage_option``. ``pinned_images`` is the
+    list as configured: what is in force, only ``crictl images`` tells.
     """
 
     graph_root: str
@@ -43,6 +47,7 @@ class RunningConfig:
     big_files_temporary_dir: str
     pause_image: str
     pinned_images: tuple[str, ...]
+    additional_stores: tuple[str, ...] = ()
 
     @property
     def image_root(self) -> str:
@@ -84,11 +89,26 @@ def parse_running_config(text: str) -> RunningConfig:
             big_files_temporary_dir=json.loads(settings["crio.image.big_files_temporary_dir"]),
             pause_image=json.loads(settings["crio.image.pause_image"]),
             pinned_images=tuple(json.loads(settings.get("crio.image.pinned_images", "[]"))),
+            additional_stores=_additional_stores(
+                json.loads(settings.get("crio.storage_option", "[]"))
+            ),
         )
     except (KeyError, ValueError) as error:
         raise UnreadableAnswer(
             "reading the configuration of the running CRI-O", f"it lacks {error}"
         ) from None
+
+
+def _additional_stores(options: list[str]) -> tuple[str, ...]:
+    """Return the stores among the storage driver's options (drivers/overlay, parseOptions)."""
+    pairs = [option.partition("=") for option in options]
+    return tuple(
+        path.rstrip("/")
+        for name, _equals, paths in pairs
+        if name.strip().lower().rpartition(".")[2] in _STORE_OPTIONS
+        for path in paths.strip().split(",")
+        if path
+    )
 
 
 def parse_configured_pins(text: str) -> tuple[str, ...]:

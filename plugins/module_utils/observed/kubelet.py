@@ -12,8 +12,12 @@ from typing import Any, Mapping
 
 from ..errors import EdgefleetError
 
-# Where kubelets keep their configuration: kubeadm and most others, then OpenShift.
-CONFIG_PATHS = ("/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf")
+# Where kubelets keep their configuration: kubeadm and most others, OpenShift, MicroShift.
+CONFIG_PATHS = (
+    "/var/lib/kubelet/config.yaml",
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/microshift/resources/kubelet/config/config.yaml",
+)
 # Defaults of the kubelet (pkg/kubelet/apis/config/v1beta1/defaults.go, eviction/defaults_linux.go).
 DEFAULT_GC_HIGH_PERCENT = 85
 DEFAULT_EVICTION_HARD = {
@@ -58,9 +62,24 @@ class KubeletLimits:
     gc_high_percent: int = DEFAULT_GC_HIGH_PERCENT
     eviction: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def reserved(self, signal: str, total: int) -> int:
-        """Return how much of ``total`` the eviction ``signal`` wants free; 0 when it is not set."""
-        return max((amount_of(one, total) for one in self.eviction.get(signal, ())), default=0)
+    def eviction_reserve(self, signal: str, total: int) -> tuple[int, str]:
+        """Return how much of ``total`` the eviction ``signal`` wants free, and which threshold.
+
+        Both are nothing when the signal is not set.
+        """
+        thresholds = self.eviction.get(signal, ())
+        return max(((amount_of(one, total), one) for one in thresholds), default=(0, ""))
+
+    def gc_reserve(self, total: int) -> int:
+        """Return how much of ``total`` bytes must be free for the kubelet to collect no image.
+
+        It compares whole percents of what is available, rounded down, and collects when the
+        threshold is reached; at 100 it never does (pkg/kubelet/images/image_gc_manager.go,
+        pkg/kubelet/kubelet.go).
+        """
+        if self.gc_high_percent == 100:
+            return 0
+        return -(-total * (101 - self.gc_high_percent) // 100)
 
 
 def amount_of(threshold: str, total: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Iterable, Mapping
 
 from ..errors import EdgefleetError
 
@@ -72,6 +72,44 @@ class ImageStore:
         return None
 
 
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer of a store; ``bytes`` are those of its tar, ``digest`` is of its compressed blob.
+
+    ``parent`` is the identifier of the layer below, empty for the lowest.
+    """
+
+    digest: str
+    parent: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of a store; ``layer`` is the identifier of its uppermost layer, empty for none."""
+
+    names: frozenset[str]
+    layer: str
+
+
+@dataclass(frozen=True)
+class StoreContents:
+    """The images and the layers of one store, by their identifiers."""
+
+    images: Mapping[str, StoredImage]
+    layers: Mapping[str, StoredLayer]
+
+    def layers_of(self, images: Iterable[str]) -> set[str]:
+        """Return the identifiers of all layers of these images."""
+        found: set[str] = set()
+        for identifier in images:
+            layer = self.images[identifier].layer
+            while layer in self.layers and layer not in found:
+                found.add(layer)
+                layer = self.layers[layer].parent
+        return found
+
+
 def parse_crictl_images(text: str) -> tuple[DaemonImage, ...]:
     """Parse ``crictl images -o json``.
 
@@ -107,24 +145,50 @@ def parse_images_json(text: str) -> StoredNames:
         raise UnreadableAnswer("reading the store's images.json", f"it lacks {error}") from None
 
 
-def parse_layers_json(text: str) -> frozenset[str]:
-    """Return the compressed digests in ``<graph root>/overlay-layers/layers.json``.
+def parse_store_contents(images_json: str, layers_json: str) -> StoreContents:
+    """Parse a store's ``images.json`` and ``layers.json``; an empty text is that of an empty store.
 
-    A layer under one of these digests is not fetched again. Layers that an interrupted pull left
-    behind are marked ``incomplete`` there, and are none.
+    :raises UnreadableAnswer: when one is something else.
+    """
+    images = _load(images_json or "[]", "reading the store's images.json")
+    try:
+        stored = {
+            str(one["id"]): StoredImage(frozenset(one.get("names") or []), one.get("layer") or "")
+            for one in images
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableAnswer("reading the store's images.json", f"it lacks {error}") from None
+    return StoreContents(stored, parse_layers(layers_json or "[]"))
+
+
+def parse_layers(text: str) -> dict[str, StoredLayer]:
+    """Parse ``<graph root>/overlay-layers/layers.json`` of containers/storage.
+
+    Layers that an interrupted pull left behind are marked ``incomplete`` there, and are none.
 
     :raises UnreadableAnswer: when it is something else.
     """
     document = _load(text, "reading the store's layers.json")
     try:
-        return frozenset(
-            str(layer["compressed-diff-digest"])
+        return {
+            str(layer["id"]): StoredLayer(
+                digest=str(layer.get("compressed-diff-digest") or ""),
+                parent=str(layer.get("parent") or ""),
+                bytes=int(layer.get("diff-size") or 0),
+            )
             for layer in document
-            if layer.get("compressed-diff-digest")
-            and not (layer.get("flags") or {}).get("incomplete")
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+            if not (layer.get("flags") or {}).get("incomplete")
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableAnswer("reading the store's layers.json", f"it lacks {error}") from None
+
+
+def parse_layers_json(text: str) -> frozenset[str]:
+    """Return the compressed digests in ``layers.json``: such a layer is not fetched again.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    return frozenset(one.digest for one in parse_layers(text).values() if one.digest)
 
 
 def parse_running_images(text: str) -> frozenset[str]:

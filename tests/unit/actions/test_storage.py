@@ -1,60 +1,279 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The numbers of a node, held against a download."""
+"""What is read on the node for the storage check, and what is asked again while pulling."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage import check_storage
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage import (
+    StorageAnswer,
+    StorageLimits,
+    StorageWatch,
+    check_storage,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
+    EVICTION_MARGIN_BYTES,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LockedImages,
     LockedLayer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
-from unit.fake_host import LAYERS_JSON, STORE, FakeHost, status_config
+from unit.fake_host import (
+    IMAGES_JSON,
+    LAYERS_JSON,
+    STORE,
+    FakeHost,
+    containers,
+    crictl,
+    images,
+    status_config,
+)
 
 PRESENT = f"sha256:{'1' * 64}"
 MISSING = f"sha256:{'2' * 64}"
 IMAGE = LockedImages(
     {"a": (PRESENT, MISSING)}, {PRESENT: LockedLayer(100), MISSING: LockedLayer(1000)}
 )
+GIB = 2**30
+KUBELET = "/var/lib/kubelet/config.yaml"
+ROOM = Filesystem(STORE, 1, 100 * GIB, 50 * GIB, 0, 0, "xfs", STORE)
+VAR_TMP = Filesystem("/var/tmp", 2, 10 * GIB, 5 * GIB, 0, 0, "ext4", "/var/tmp")
+
+
+def layers_json(*sizes: tuple[str, str, int]) -> str:
+    """Return the store's file for layers of a digest, a parent and a size; named by the digest."""
+    return json.dumps(
+        [
+            {"id": digest, "parent": parent, "compressed-diff-digest": digest, "diff-size": size}
+            for digest, parent, size in sizes
+        ]
+    )
+
+
+def check(
+    host: FakeHost, min_free_bytes: int = 1, allow: bool = False, wanted: tuple[str, ...] = ()
+) -> StorageAnswer:
+    """Check the one image."""
+    host.rooms = {STORE: ROOM, "/var/tmp": VAR_TMP, **host.rooms}
+    host.expect(status_config())
+    return check_storage(host, IMAGE, wanted, StorageLimits(min_free_bytes, allow), 1)
 
 
 def test_where_the_numbers_come_from(host: FakeHost) -> None:
     """Layers of the store, room of image store and /var/tmp, limits of the kubelet."""
-    host.files[LAYERS_JSON] = f'[{{"id": "x", "compressed-diff-digest": "{PRESENT}"}}]'
-    host.files["/var/lib/kubelet/config.yaml"] = "imageGCHighThresholdPercent: 90\n"
-    host.rooms = {
-        STORE: Filesystem(STORE, 1, 100_000, 5000, 0, 0),
-        "/var/tmp": Filesystem("/var/tmp", 2, 100_000, 500, 0, 0),
-        "/var/lib/kubelet": Filesystem("/var/lib/kubelet", 3, 100_000, 500, 0, 0),
-    }
-    host.expect(status_config())
-    budget = check_storage(host, IMAGE, 1, 1)
-    store, temporary = budget.rooms
-    assert (store.need_bytes, temporary.need_bytes) == (3000, 1000)
+    host.files[LAYERS_JSON] = layers_json((PRESENT, "", 5))
+    host.files[KUBELET] = "imageGCHighThresholdPercent: 90\n"
+    host.rooms = {"/var/lib/kubelet": replace(VAR_TMP, path="/var/lib/kubelet")}
+    answer = check(host)
+    assert answer.fits
+    assert answer.objection == ""
+    assert answer.removable == ()
+    assert answer.budget.missing_layers == 1
+    store, temporary = answer.budget.rooms
+    assert (store.filesystem, temporary.filesystem) == (ROOM, VAR_TMP)
+    assert temporary.need_bytes == 2 * 4096
     # The eviction default, 15 %, is stricter than garbage collection above 90 %.
-    assert store.reserve.bytes == 15_000
-    assert store.reserve.source == "imagefs eviction threshold in /var/lib/kubelet/config.yaml"
-    assert (store.missing_bytes, temporary.missing_bytes) == (13_000, 500)
-    assert not budget.fits
+    assert store.keep_bytes.bytes == 15 * GIB + EVICTION_MARGIN_BYTES
+    assert store.keep_bytes.source == f"eviction at imagefs.available 15% in {KUBELET}"
+    # /var/tmp lies on the kubelet's own filesystem.
+    assert temporary.keep_bytes.bytes == GIB + EVICTION_MARGIN_BYTES
+    assert temporary.keep_bytes.source == f"eviction at nodefs.available 10% in {KUBELET}"
 
 
-def test_openshift_keeps_it_elsewhere_and_others_have_none(host: FakeHost) -> None:
+def test_other_kubelets_and_none(host: FakeHost) -> None:
     """The first configuration that is there; without one only our own minimum counts."""
-    host.expect(status_config())
-    assert check_storage(host, IMAGE, 7, 1).rooms[0].reserve.source == "min_free_bytes"
-    host.files["/etc/kubernetes/kubelet.conf"] = "{}"
-    host.expect(status_config())
-    reserve = check_storage(host, IMAGE, 7, 1).rooms[0].reserve
-    assert reserve.source.endswith("/etc/kubernetes/kubelet.conf")
+    assert check(host, 7).budget.rooms[0].keep_bytes.source == "min_free_bytes"
+    for path in (
+        "/var/lib/microshift/resources/kubelet/config/config.yaml",
+        "/etc/kubernetes/kubelet.conf",
+    ):
+        host.files[path] = "{}"
+        assert check(host, 7).budget.rooms[0].keep_bytes.source.endswith(path)
+
+
+def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
+    """They are not fetched, and pinned ones of them take nothing of the image store."""
+    host.files["/ro/overlay-layers/layers.json"] = layers_json((MISSING, "", 5), (PRESENT, "", 5))
+    host.files["/ro/overlay-images/images.json"] = '[{"id": "x", "names": ["a"]}]'
+    host.rooms = {STORE: ROOM, "/var/tmp": VAR_TMP}
+    call = status_config()
+    said = call.stdout.replace(
+        "[crio]\n", '[crio]\n  storage_option = ["overlay.imagestore=/ro"]\n'
+    )
+    host.expect(replace(call, stdout=said))
+    answer = check_storage(host, IMAGE, ["a"], StorageLimits(1), 1)
+    assert answer.budget.missing_layers == 0
+    assert answer.share.present_bytes == 0
+
+
+def test_an_image_store_of_its_own(host: FakeHost) -> None:
+    """Images go there, the records of their layers to the graph root."""
+    host.rooms = {"/images": replace(ROOM, path="/images", mount_point="/images"),
+                  STORE: replace(ROOM, device=3), "/var/tmp": VAR_TMP}  # fmt: skip
+    call = status_config()
+    host.expect(
+        replace(call, stdout=call.stdout.replace('imagestore = ""', 'imagestore = "/images"'))
+    )
+    budget = check_storage(host, IMAGE, [], StorageLimits(7), 1).budget
+    assert [(one.filesystem.path, one.uses) for one in budget.rooms] == [
+        ("/images", ("images",)), ("/var/tmp", ("temporary",)), (STORE, ("records",)),
+    ]  # fmt: skip
+    assert [one.keep_bytes.bytes for one in budget.rooms] == [7, 0, 0]
+
+
+def test_a_quota_of_the_store(host: FakeHost) -> None:
+    """The mount point tells what the whole filesystem has; both count."""
+    quota = replace(ROOM, total_bytes=GIB, available_bytes=1, mount_point="/data")
+    whole = replace(ROOM, path="/data", mount_point="/data")
+    host.rooms = {STORE: quota, "/data": whole, "/var/tmp": VAR_TMP}
+    host.expect(status_config(), images(), containers())
+    answer = check_storage(host, IMAGE, [], StorageLimits(1), 1)
+    assert [one.filesystem for one in answer.budget.rooms] == [quota, whole, VAR_TMP]
+    assert [bool(one.missing_bytes) for one in answer.budget.rooms] == [True, False, False]
+    # Nothing was listed that could go, and nothing more is said than that.
+    assert "no image could be removed" in answer.objection
+
+
+@pytest.fixture
+def full(host: FakeHost) -> FakeHost:
+    """Fill the disk: one image pinned, one in use, one wanted, and one large, seven small to spare."""
+    spare = [f"spare{number}" for number in range(8)]
+    held = ["pinned", "used", "wanted", *spare]
+    host.rooms = {STORE: replace(ROOM, available_bytes=0)}
+    host.files[IMAGES_JSON] = json.dumps(
+        [{"id": f"id of {name}", "names": [name], "layer": f"layer of {name}"} for name in held]
+    )
+    host.files[LAYERS_JSON] = layers_json(
+        *[(f"layer of {name}", "", 1000 * (30 - number)) for number, name in enumerate(held)]
+    )
+    return host
+
+
+def expect_images(host: FakeHost) -> None:
+    """Expect the questions for what could go."""
+    held = ["pinned", "used", "wanted", *(f"spare{number}" for number in range(8))]
+    host.expect(status_config(), images(held, ["pinned"]), containers("id of used"))
+
+
+def test_what_could_be_removed(full: FakeHost) -> None:
+    """Unpinned, unused and unwanted, largest first, in the answer and in the message."""
+    full.rooms["/var/tmp"] = VAR_TMP
+    expect_images(full)
+    answer = check_storage(full, IMAGE, ["wanted"], StorageLimits(110_000), 1)
+    assert not answer.fits
+    assert [(one.name, one.bytes) for one in answer.removable] == [
+        (f"spare{number}", 27_000 - 1000 * number) for number in range(8)
+    ]
+    assert answer.objection.count("spare") == 5
+    assert answer.objection.startswith(f"on the xfs filesystem of {STORE} (images) have 0 bytes")
+    assert (
+        "; removing what nothing pins or uses would free 188000 bytes: spare0 (27000 bytes), spare1"
+        in answer.objection
+    )
+    assert answer.objection.endswith("spare4 (23000 bytes) and 3 more")
+    expect_images(full)
+    lacking = check_storage(full, IMAGE, ["wanted"], StorageLimits(GIB), 1)
+    assert "would free 188000 bytes, which is not enough: spare0" in lacking.objection
+
+
+def test_nothing_could_be_removed(full: FakeHost) -> None:
+    """It says so, too."""
+    full.rooms["/var/tmp"] = VAR_TMP
+    full.expect(status_config(), images(["pinned"], ["pinned"]), containers())
+    answer = check_storage(full, IMAGE, [], StorageLimits(1), 1)
+    assert answer.removable == ()
+    assert answer.objection.endswith(
+        "no image could be removed to make room: all are pinned, wanted or in use"
+    )
+
+
+def test_blobs_in_flight_alone_ask_for_no_removal(host: FakeHost) -> None:
+    """Removing images makes no room in another filesystem."""
+    host.rooms = {"/var/tmp": replace(VAR_TMP, available_bytes=0)}
+    answer = check(host)
+    assert answer.removable == ()
+    assert answer.objection.startswith(
+        "on the ext4 filesystem of /var/tmp (temporary) have 0 bytes"
+    )
+    assert "remov" not in answer.objection
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_pins_above_the_threshold(host: FakeHost, allow: bool) -> None:
+    """Refused unless allowed; then the threshold need not stay free either, evictions must."""
+    host.files[IMAGES_JSON] = '[{"id": "x", "names": ["big"], "layer": "l"}]'
+    host.files[LAYERS_JSON] = layers_json(("l", "", 60 * GIB))
+    host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
+    host.rooms = {STORE: replace(ROOM, available_bytes=30 * GIB)}
+    if not allow:
+        host.expect(status_config(), images(), containers())
+        host.rooms["/var/tmp"] = VAR_TMP
+        answer = check_storage(host, IMAGE, ["big"], StorageLimits(1), 1)
+    else:
+        answer = check(host, allow=True, wanted=("big",))
+    assert answer.share.is_above_threshold
+    assert answer.fits == allow
+    said = [one.source for one in answer.budget.rooms[0].reserves]
+    assert any("imageGCHighThresholdPercent 50" in one for one in said) != allow
+    assert any("imagefs.available 15%" in one for one in said)
+    if not allow:
+        assert "; pinned images alone will take 644" in answer.objection
 
 
 def test_a_store_that_cannot_be_read(host: FakeHost) -> None:
     """Nothing is guessed."""
     host.files[LAYERS_JSON] = "torn"
-    host.expect(status_config())
     with pytest.raises(EdgefleetError, match=r"reading the store's layers\.json: it is no JSON"):
-        check_storage(host, IMAGE, 0, 1)
+        check(host)
+
+
+CONFIG = RunningConfig(STORE, "", "/big", "", ())
+
+
+def test_the_watch(host: FakeHost) -> None:
+    """It looks at the disks anew each time, at the kubelet's limits once."""
+    host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
+    big = replace(VAR_TMP, path="/big", mount_point="/big")
+    host.rooms = {STORE: replace(ROOM, available_bytes=51 * GIB + 10**6), "/big": big}
+    watch = StorageWatch(host, CONFIG, 1)
+    layers = {MISSING: LockedLayer(1000)}
+    del host.files[KUBELET]
+    assert watch.room_for(layers) == ""
+    host.rooms[STORE] = replace(ROOM, available_bytes=51 * GIB)
+    assert watch.room_for(layers).startswith(f"on the xfs filesystem of {STORE} (images) have 547")
+    assert "imageGCHighThresholdPercent 50" in watch.room_for(layers)
+    host.rooms[STORE] = ROOM
+    host.rooms["/big"] = replace(big, available_bytes=8191)
+    assert (
+        "of /big (temporary) have 8191 bytes, need 8192"
+        in watch.room_for(layers).rpartition("; ")[2]
+    )
+
+
+def test_the_watch_with_pins_above_the_threshold(host: FakeHost) -> None:
+    """The threshold is then no reserve."""
+    host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
+    host.rooms = {STORE: ROOM, "/big": replace(VAR_TMP, path="/big", mount_point="/big")}
+    assert StorageWatch(host, CONFIG, 1).room_for({}) != ""
+    assert StorageWatch(host, CONFIG, 1, True).room_for({}) == ""
+
+
+def test_root_only(host: FakeHost) -> None:
+    """The store is root's."""
+    host.root = False
+    with pytest.raises(EdgefleetError, match="checking the storage: this needs root"):
+        check_storage(host, IMAGE, [], StorageLimits(1), 1)
+
+
+def test_crictl_that_does_not_answer(full: FakeHost) -> None:
+    """What could go is unknown then, and so is whether it fits."""
+    full.expect(status_config(), crictl("images", "-o", "json", rc=1, stderr="no"))
+    with pytest.raises(EdgefleetError, match="asking CRI-O with 'crictl images'"):
+        check_storage(full, IMAGE, [], StorageLimits(1), 1)

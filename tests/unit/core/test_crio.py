@@ -142,3 +142,21 @@ def test_lines_that_are_no_setting() -> None:
     """Blank lines and comments may stand anywhere."""
     text = STATUS_CONFIG.replace("[crio.image]\n", "[crio.image]\n\n    # pinned_images\n")
     assert parse_running_config(text) == parse_running_config(STATUS_CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("option", "stores"),
+    [
+        ("[]", ()),
+        ('["overlay.imagestore=/usr/lib/images"]', ("/usr/lib/images",)),
+        # Of a storage.conf that names no driver, then as CRI-O's own option, with a slash at the end.
+        ('[".imagestore=/a", "additionalimagestore=/b/,/c", "overlay.mountopt=nodev"]',
+         ("/a", "/b", "/c")),
+        ('["overlay.imagestore=", "overlay.imagestorex=/x", "imagestore"]', ()),
+    ],
+)  # fmt: skip
+def test_additional_stores(option: str, stores: tuple[str, ...]) -> None:
+    """Whichever way they were configured, CRI-O shows them as options of the storage driver."""
+    text = STATUS_CONFIG.replace("[crio]\n", f"[crio]\n  storage_option = {option}\n", 1)
+    assert parse_running_config(text).additional_stores == stores
+    assert parse_running_config(STATUS_CONFIG).additional_stores == ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.kubelet import (
+    KubeletLimits,
     UnreadableKubeletConfig,
     amount_of,
     parse_kubelet_limits,
@@ -68,10 +69,10 @@ def test_block_yaml() -> None:
     limits = parse_kubelet_limits(KUBEADM, "/k.yaml")
     assert limits.path == "/k.yaml"
     assert limits.gc_high_percent == 70
-    assert limits.reserved("imagefs.available", 1000) == 250
-    assert limits.reserved("nodefs.available", 1000) == 2**30
+    assert limits.eviction_reserve("imagefs.available", 1000)[0] == 250
+    assert limits.eviction_reserve("nodefs.available", 1000)[0] == 2**30
     # A given evictionHard replaces the defaults as a whole.
-    assert limits.reserved("nodefs.inodesFree", 1000) == 0
+    assert limits.eviction_reserve("nodefs.inodesFree", 1000)[0] == 0
 
 
 def test_json() -> None:
@@ -79,7 +80,7 @@ def test_json() -> None:
     text = '{"evictionHard": {"nodefs.inodesFree": "7%"}, "imageGCHighThresholdPercent": 80}'
     limits = parse_kubelet_limits(text, "/k")
     assert limits.gc_high_percent == 80
-    assert limits.reserved("nodefs.inodesFree", 100) == 7
+    assert limits.eviction_reserve("nodefs.inodesFree", 100)[0] == 7
 
 
 @pytest.mark.parametrize(
@@ -98,15 +99,20 @@ def test_defaults(text: str) -> None:
     """What is not set has the kubelet's own defaults."""
     limits = parse_kubelet_limits(text, "/k")
     assert limits.gc_high_percent == 85
-    assert limits.reserved("imagefs.available", 100) == 15
-    assert limits.reserved("nodefs.available", 100) == 10
-    assert limits.reserved("imagefs.inodesFree", 100) == 5
-    assert limits.reserved("nodefs.inodesFree", 100) == 5
+    assert limits.eviction_reserve("imagefs.available", 100)[0] == 15
+    assert limits.eviction_reserve("nodefs.available", 100)[0] == 10
+    assert limits.eviction_reserve("imagefs.inodesFree", 100)[0] == 5
+    assert limits.eviction_reserve("nodefs.inodesFree", 100)[0] == 5
 
 
 def test_no_hard_eviction() -> None:
     """An empty mapping turns it off."""
-    assert parse_kubelet_limits("evictionHard: {}\n", "/k").reserved("nodefs.available", 100) == 0
+    assert (
+        parse_kubelet_limits("evictionHard: {}\n", "/k").eviction_reserve("nodefs.available", 100)[
+            0
+        ]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,9 +157,9 @@ def test_refused(text: str, said: str) -> None:
 def test_forms_of_a_mapping(text: str) -> None:
     """Indentation, comments and quotes change nothing, nor do other keys before and after."""
     limits = parse_kubelet_limits(text, "/k")
-    assert limits.reserved("nodefs.available", 1000) == 10
-    assert limits.reserved("imagefs.available", 1000) == 20
-    assert limits.reserved("nodefs.inodesFree", 1000) == 0
+    assert limits.eviction_reserve("nodefs.available", 1000)[0] == 10
+    assert limits.eviction_reserve("imagefs.available", 1000)[0] == 20
+    assert limits.eviction_reserve("nodefs.inodesFree", 1000)[0] == 0
 
 
 def test_the_whole_message() -> None:
@@ -196,7 +202,7 @@ def test_a_form_that_is_not_read_is_refused(text: str) -> None:
 def test_a_space_before_the_colon() -> None:
     """YAML allows it."""
     limits = parse_kubelet_limits("evictionHard :\n  imagefs.available : 30%\n", "/k")
-    assert limits.reserved("imagefs.available", 100) == 30
+    assert limits.eviction_reserve("imagefs.available", 100)[0] == 30
 
 
 @pytest.mark.parametrize("threshold", ["-5%", "200%"])
@@ -224,4 +230,35 @@ def test_garbage_collection_out_of_range(text: str) -> None:
 def test_merged_defaults(merge: str, reserved: int) -> None:
     """With mergeDefaultEvictionSettings the defaults that are not given stay."""
     text = f"evictionHard:\n  imagefs.available: 30%\nmergeDefaultEvictionSettings: {merge}\n"
-    assert parse_kubelet_limits(text, "/k").reserved("nodefs.available", 100) == reserved
+    assert parse_kubelet_limits(text, "/k").eviction_reserve("nodefs.available", 100)[0] == reserved
+
+
+@pytest.mark.parametrize(
+    ("percent", "total", "reserve"),
+    [(85, 1000, 160), (85, 1001, 161), (85, 0, 0), (99, 1000, 20), (0, 100, 101), (100, 1000, 0)],
+)
+def test_where_collection_starts(percent: int, total: int, reserve: int) -> None:
+    """At the threshold itself, of whole percents rounded down; never at 100."""
+    assert KubeletLimits("/k", percent).gc_reserve(total) == reserve
+
+
+@pytest.mark.parametrize("percent", [50, 80, 85, 99])
+@pytest.mark.parametrize("total", [1000, 999_983])
+def test_the_kubelet_agrees(percent: int, total: int) -> None:
+    """With the reserve free it collects nothing, with a byte less it does."""
+
+    def collects(available: int) -> bool:
+        # pkg/kubelet/images/image_gc_manager.go
+        return 100 - available * 100 // total >= percent
+
+    reserve = KubeletLimits("/k", percent).gc_reserve(total)
+    assert not collects(reserve)
+    assert collects(reserve - 1)
+
+
+def test_the_threshold_that_counts() -> None:
+    """The one that asks for more, as it was written; nothing for what is not set."""
+    limits = KubeletLimits("/k", 85, {"imagefs.available": ("10%", "1Gi")})
+    assert limits.eviction_reserve("imagefs.available", 2**30) == (2**30, "1Gi")
+    assert limits.eviction_reserve("imagefs.available", 2**40) == (-(-(2**40) // 10), "10%")
+    assert limits.eviction_reserve("nodefs.available", 2**40) == (0, "")

@@ -12,12 +12,16 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
     DaemonImage,
     ImageStore,
+    StoreContents,
+    StoredImage,
+    StoredLayer,
     StoredNames,
     UnreadableAnswer,
     parse_crictl_images,
     parse_images_json,
     parse_layers_json,
     parse_running_images,
+    parse_store_contents,
 )
 
 APP = "example.com/demo/app@sha256:" + "a" * 64
@@ -157,3 +161,53 @@ def test_what_is_unreadable_is_named(
     with pytest.raises(UnreadableAnswer) as caught:
         parse(text)
     assert str(caught.value).startswith(f"reading {message}")
+
+
+def test_contents() -> None:
+    """Images with their uppermost layer, layers with the one below; incomplete ones are none."""
+    images = json.dumps([{"id": "1", "names": ["a@d"], "layer": "top", "digest": "x"}, {"id": "2"}])
+    layers = json.dumps(
+        [
+            {"id": "low", "compressed-diff-digest": "sha256:l", "diff-size": 7},
+            {"id": "top", "parent": "low"},
+            {"id": "torn", "parent": "low", "flags": {"incomplete": True}},
+        ]
+    )
+    contents = parse_store_contents(images, layers)
+    assert contents == StoreContents(
+        {"1": StoredImage(frozenset({"a@d"}), "top"), "2": StoredImage(frozenset(), "")},
+        {"low": StoredLayer("sha256:l", "", 7), "top": StoredLayer("", "low", 0)},
+    )
+    assert contents.layers_of(["1"]) == {"low", "top"}
+    assert contents.layers_of(["2"]) == set()
+    assert parse_layers_json(layers) == {"sha256:l"}
+
+
+def test_empty_contents() -> None:
+    """As a store is before its first image."""
+    assert parse_store_contents("", "") == StoreContents({}, {})
+
+
+def test_layers_in_a_ring() -> None:
+    """A store that is broken is no reason to hang."""
+    contents = StoreContents(
+        {"1": StoredImage(frozenset(), "a")},
+        {"a": StoredLayer("", "b", 0), "b": StoredLayer("", "a", 0)},
+    )
+    assert contents.layers_of(["1"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("images", "layers", "message"),
+    [
+        ("torn", "[]", "reading the store's images.json: it is no JSON"),
+        ("[7]", "[]", "reading the store's images.json: it lacks "),
+        ("[]", '[{"diff-size": 7}]', "reading the store's layers.json: it lacks 'id'"),
+        ("[]", '[{"id": "x", "diff-size": "many"}]', "reading the store's layers.json: it lacks "),
+    ],
+)
+def test_unreadable_contents(images: str, layers: str, message: str) -> None:
+    """The file is named."""
+    with pytest.raises(UnreadableAnswer) as caught:
+        parse_store_contents(images, layers)
+    assert str(caught.value).startswith(message)

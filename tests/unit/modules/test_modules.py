@@ -14,7 +14,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload impo
     Difference,
     ReloadResult,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage import (
+    StorageAnswer,
+    StorageLimits,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
+    PinnedShare,
     StorageBudget,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
@@ -39,6 +44,7 @@ from unit.fake_host import (
     DROP_IN,
     IMAGES_JSON,
     JOURNAL,
+    LAYERS_JSON,
     STORE,
     FakeHost,
     check_config,
@@ -63,7 +69,10 @@ LOCKED = {
     "layers": [{"digest": "d", "size": 1000}],
 }
 FILE_KEYS = {"path", "references", "merged", "kept", "withdrawn", "overridden_by", "overrides"}
-STORAGE_KEYS = {"fits", "missing_layers", "download_bytes", "downloads", "filesystems"}
+STORAGE_KEYS = {
+    "fits", "objection", "missing_layers", "unmeasured_layers", "guessed_bytes", "download_bytes",
+    "downloads", "pinned", "removable", "filesystems",
+}  # fmt: skip
 INFO_KEYS = {"converged", "wanted", "deviations", "missing", "removable", "platform"}
 BY_ANSIBLE = {
     "invocation", "failed", "msg", "cmd", "rc", "stdout", "stderr", "changed", "diff",
@@ -413,24 +422,39 @@ class TestStorageCheck:
         result = run_module("node_storage_check", locked=LOCKED)
         assert keys(result) == STORAGE_KEYS
         assert (result["fits"], result.get("changed", False)) == (True, False)
+        assert (result["objection"], result["removable"]) == ("", [])
+        assert (result["missing_layers"], result["unmeasured_layers"]) == (1, 1)
+        assert result["guessed_bytes"] == 8192
         assert result["downloads"] == [{"reference": A, "bytes": 1000}]
+        assert result["pinned"] == {
+            "present_bytes": 0, "missing_bytes": 60928, "total_bytes": 10**12,
+            "threshold_bytes": 0, "threshold_source": "", "above_threshold": False,
+        }  # fmt: skip
         assert result["filesystems"] == [
             {
-                "path": "/var/lib/containers/storage", "uses": ["images", "temporary"],
-                "have_bytes": 10**12, "need_bytes": 4000, "keep_bytes": 2**30,
-                "keep_source": "min_free_bytes", "missing_bytes": 0,
-                "have_inodes": 10**6, "need_inodes": 2, "keep_inodes": 0, "missing_inodes": 0,
+                "path": "/var/lib/containers/storage", "kind": "", "uses": ["images", "temporary"],
+                "have_bytes": 10**12, "need_bytes": 70175, "image_bytes": 60928,
+                "margin_bytes": 1055, "in_flight_bytes": 8192, "guessed_bytes": 8192,
+                "keep_bytes": 2**30, "keep_source": "min_free_bytes", "missing_bytes": 0,
+                "have_inodes": 10**6, "need_inodes": 16, "image_inodes": 13, "keep_inodes": 0,
+                "keep_inodes_source": "min_free_bytes", "missing_inodes": 0,
+                "reserves": [{"source": "min_free_bytes", "bytes": 2**30, "inodes": 0}],
             }
         ]  # fmt: skip
 
     def test_does_not_fit(self, host: FakeHost, run_module: RunModule) -> None:
         """It fails, unless told to only report; the same keys on both."""
-        host.expect(status_config(), status_config())
+        for _run in range(2):
+            host.expect(status_config(), images(["spare"]), containers())
+        host.files[IMAGES_JSON] = '[{"id": "id of spare", "names": ["spare"], "layer": "l"}]'
+        host.files[LAYERS_JSON] = '[{"id": "l", "diff-size": 77}]'
         result = run_module("node_storage_check", locked=LOCKED, min_free_bytes=10**12)
         assert result["failed"]
         assert keys(result) == STORAGE_KEYS
         assert result["msg"].startswith("checking the storage: on the filesystem of /var/lib/")
-        assert result["msg"].endswith("missing 4000. Nothing was pulled.")
+        assert result["msg"] == f"checking the storage: {result['objection']}. Nothing was pulled."
+        assert "missing 70175; removing what nothing pins or uses would free 77" in result["msg"]
+        assert result["removable"] == [{"name": "spare", "bytes": 77}]
         report = run_module(
             "node_storage_check", locked=LOCKED, min_free_bytes=10**12, fail_on_shortage=False
         )
@@ -445,27 +469,36 @@ class TestStorageCheck:
             STORE: Filesystem(STORE, 1, 10**12, 10, 0, 0),
             "/var/tmp": Filesystem("/var/tmp", 2, 10**12, 20, 0, 0),
         }
-        host.expect(status_config())
+        host.expect(status_config(), images(), containers())
         result = run_module("node_storage_check", locked=LOCKED, min_free_bytes=0)
-        first, second = result["msg"].split("; ")
+        first, second, third = result["msg"].split("; ")
         assert first.startswith(f"checking the storage: on the filesystem of {STORE}")
         assert second.startswith("on the filesystem of /var/tmp")
-        assert [one["missing_bytes"] for one in result["filesystems"]] == [2990, 980]
+        assert third.startswith("no image could be removed")
+        assert [one["missing_bytes"] for one in result["filesystems"]] == [61973, 8172]
 
     def test_options(self, monkeypatch: pytest.MonkeyPatch, run_module: RunModule) -> None:
-        """Each reaches what it is for; a budget that fits is no failure in either way."""
+        """Each reaches what it is for; an answer that fits is no failure in either way."""
         seen: list[Any] = []
 
-        def check(_host: Any, *given: Any) -> StorageBudget:
+        def check(_host: Any, *given: Any) -> StorageAnswer:
             seen.append(given)
-            return StorageBudget(0, (), ())
+            share = PinnedShare("/", 0, 0, 0, 0, "")
+            return StorageAnswer(StorageBudget(0, 0, (), ()), share, (), "")
 
         monkeypatch.setattr(node_storage_check, "check_storage", check)
         given = LockedImages({A: ("d",)}, {"d": LockedLayer(1000)})
         run_module("node_storage_check", locked=LOCKED)
-        run_module("node_storage_check", locked=LOCKED, min_free_bytes=7, max_parallel=2)
+        run_module(
+            "node_storage_check", locked=LOCKED, references=[A, B], min_free_bytes=7, max_parallel=2,
+            allow_pins_above_gc_threshold=True,
+        )  # fmt: skip
         run_module("node_storage_check", check_mode=True, locked=LOCKED, fail_on_shortage=False)
-        assert seen == [(given, 2**30, 5), (given, 7, 2), (given, 2**30, 5)]
+        assert seen == [
+            (given, [], StorageLimits(2**30, False), 5),
+            (given, [A, B], StorageLimits(7, True), 2),
+            (given, [], StorageLimits(2**30, False), 5),
+        ]
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
         """A node that cannot be asked does not fit."""
@@ -473,8 +506,13 @@ class TestStorageCheck:
         result = run_module("node_storage_check", locked=LOCKED)
         assert result["failed"]
         assert {key: result[key] for key in keys(result)} == {
-            "fits": False, "missing_layers": 0, "download_bytes": 0, "downloads": [],
+            "fits": False, "objection": result["msg"], "missing_layers": 0, "unmeasured_layers": 0,
+            "guessed_bytes": 0, "download_bytes": 0, "downloads": [], "removable": [],
             "filesystems": [],
+            "pinned": {
+                "present_bytes": 0, "missing_bytes": 0, "total_bytes": 0, "threshold_bytes": 0,
+                "threshold_source": "", "above_threshold": False,
+            },
         }  # fmt: skip
         assert (result["cmd"], result["rc"]) == ([CRIO, "status", "config"], 1)
 

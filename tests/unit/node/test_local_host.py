@@ -372,6 +372,10 @@ def test_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert room.device == tmp_path.stat().st_dev
     assert room.total_bytes == real.f_blocks * real.f_frsize
     assert 0 < room.available_bytes <= room.total_bytes
+    # Its kind and mount point are those that findmnt tells.
+    (tmp_path / "link").symlink_to("/proc")
+    known = HOST.filesystem(str(tmp_path / "link/none"))
+    assert (known.kind, known.mount_point) == ("proc", "/proc")
     # The root folder ends the search also where it cannot be looked at.
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
     assert HOST.filesystem("/a/b").device == Path("/").stat().st_dev

@@ -16,10 +16,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     HostError,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.store import (
+    read_contents,
     read_image_store,
     read_layers,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import StoreContents
 from unit.fake_host import (
     CONF_D,
     CRIO,
@@ -131,10 +133,24 @@ def test_image_store_of_its_own(host: FakeHost) -> None:
     config = RunningConfig("/graph", "/images", "", "", ())
     host.files["/graph/overlay-images/images.json"] = images_json("a")
     host.files["/images/overlay-images/images.json"] = images_json("b")
-    host.files["/images/overlay-layers/layers.json"] = '[{"compressed-diff-digest": "d"}]'
+    host.files["/images/overlay-layers/layers.json"] = (
+        '[{"id": "x", "compressed-diff-digest": "d"}]'
+    )
     host.expect(images("ab"))
     assert read_image_store(host, Crictl(host), config).present() == {"a", "b"}
     assert read_layers(host, config) == {"d"}
+
+
+def test_additional_stores(host: FakeHost) -> None:
+    """Their names and layers count as there; what pulls go to is the store alone."""
+    config = RunningConfig("/graph", "", "", "", (), ("/ro",))
+    host.files["/ro/overlay-images/images.json"] = images_json("a")
+    host.files["/ro/overlay-layers/layers.json"] = '[{"id": "x", "compressed-diff-digest": "d"}]'
+    host.expect(images("a"))
+    assert read_image_store(host, Crictl(host), config).present() == {"a"}
+    assert read_layers(host, config) == {"d"}
+    assert read_contents(host, config) == StoreContents({}, {})
+    assert read_contents(host, RunningConfig("/graph", "/ro", "", "", ())).layers.keys() == {"x"}
 
 
 def test_a_wiped_store(host: FakeHost) -> None:
