@@ -26,7 +26,7 @@ options:
   max_parallel:
     description: How many images will be pulled at once; their blobs lie in the temporary directory meanwhile.
     type: int
-    default: 5
+    default: 8
   fail_on_shortage:
     description: Whether to fail when it does not fit; otherwise RV(fits) says so.
     type: bool
@@ -129,7 +129,7 @@ def main() -> None:
         argument_spec={
             "locked": {"type": "dict", "options": OPTIONS, "required": True},
             "min_free_bytes": {"type": "int", "default": 1073741824},
-            "max_parallel": {"type": "int", "default": 5},
+            "max_parallel": {"type": "int", "default": 8},
             "fail_on_shortage": {"type": "bool", "default": True},
         },
         supports_check_mode=True,

@@ -35,7 +35,7 @@ options:
   max_parallel:
     description: How many images are pulled at once. Take 1 on control plane nodes, to spare etcd's disk.
     type: int
-    default: 5
+    default: 8
   retries:
     description:
       - How often a failed pull is tried again. What trying again cannot change (V(not_found), V(unauthorized), V(tls), V(no_space),
@@ -158,7 +158,7 @@ def main() -> None:
             "references": {"type": "list", "elements": "str", "required": True},
             "locked": {"type": "dict", "options": OPTIONS},
             "min_free_bytes": {"type": "int", "default": 1073741824},
-            "max_parallel": {"type": "int", "default": 5},
+            "max_parallel": {"type": "int", "default": 8},
             "retries": {"type": "int", "default": 4},
             "retry_delay": {"type": "float", "default": 1},
         },

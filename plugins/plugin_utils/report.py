@@ -34,7 +34,7 @@ def node_report(
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``bytes`` (of pulled
         images, compressed) and ``images`` (those not simply present, each with ``reference``,
-        ``outcome``, ``cause``, ``message``, ``bytes``).
+        ``outcome``, ``cause``, ``message``, and ``bytes``: its own part of the download).
     """
     look = next(iter(steps.values()), {})
     images = _images(steps, look)
@@ -118,8 +118,6 @@ def _one_line(failure: Mapping[str, Any]) -> str:
 def _images(
     steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    downloads = steps.get("storage_preflight_result", {}).get("downloads") or ()
-    sizes = {one["reference"]: one["bytes"] for one in downloads}
     told: list[Mapping[str, Any]] = []
     if look.get("missing"):
         told += _not_locked(steps.get("__pin_images_made_lock", {}), look["missing"])
@@ -132,7 +130,7 @@ def _images(
             "outcome": one["outcome"],
             "cause": one["cause"],
             "message": one["message"],
-            "bytes": sizes.get(one["reference"], 0),
+            "bytes": one.get("bytes", 0),
         }
         for one in told
         if one["outcome"] != "present"
