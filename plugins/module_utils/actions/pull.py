@@ -206,7 +206,11 @@ class _Pull:
     def _pull(self, tried: _Tried) -> Completed:
         if tried.attempts == 1:
             self._journal.before("pull", reference=tried.reference)
-        return self._crictl.pull(tried.reference)
+        completed = self._crictl.pull(tried.reference)
+        if completed.rc == 0:
+            # Here, because it waits for the disk, and the next start must not.
+            self._journal.after("pull", reference=tried.reference, outcome=PULLED, cause="")
+        return completed
 
     def _wait(self) -> None:
         """Wait until a pull ends, a layer may have arrived or something may be tried again."""
@@ -242,8 +246,7 @@ class _Pull:
         known = self._registries.get(registry, RegistryState())
         self._registries[registry] = known.after_answer(self._host.monotonic())
         self._order.complete(tried.reference)
-        tried.cause = tried.message = ""
-        self._end(tried, PULLED)
+        self._end(replace(tried, cause="", message=""), PULLED)
 
     def _failed(self, tried: _Tried, message: str) -> None:
         if self._order.in_flight[tried.reference]:
@@ -260,20 +263,23 @@ class _Pull:
             self._registries[registry] = known
         is_down = tried.cause == "unreachable" and known.is_down(policy.retries)
         if is_final(tried.cause) or is_down or tried.attempts > policy.retries:
-            self._end(tried, FAILED)
+            self._give_up(tried)
         else:
             self._due[tried.reference] = now + delay_before(tried.attempts, policy.retry_delay)
 
     def _leave(self, reference: str) -> None:
         """Give up on an image because nothing more is started."""
         if reference in self._tried:
-            self._end(self._tried[reference], FAILED)
+            self._give_up(self._tried[reference])
         else:
             message = f"not tried: {self._lacking}"
             self._outcomes.append(ImageOutcome(reference, FAILED, "no_space", message))
 
+    def _give_up(self, tried: _Tried) -> None:
+        self._journal.after("pull", reference=tried.reference, outcome=FAILED, cause=tried.cause)
+        self._end(tried, FAILED)
+
     def _end(self, tried: _Tried, outcome: str) -> None:
-        self._journal.after("pull", reference=tried.reference, outcome=outcome, cause=tried.cause)
         seconds = round(self._host.monotonic() - tried.first, 3)
         self._outcomes.append(
             ImageOutcome(
