@@ -35,7 +35,7 @@ options:
   max_parallel:
     description: How many images will be pulled at once; their blobs lie in the temporary directory meanwhile.
     type: int
-    default: 5
+    default: 8
   allow_pins_above_gc_threshold:
     description:
       - Whether pinned images may take more than the kubelet's threshold for collecting images leaves.
@@ -238,7 +238,7 @@ def main() -> None:
             "locked": {"type": "dict", "options": OPTIONS, "required": True},
             "references": {"type": "list", "elements": "str", "default": []},
             "min_free_bytes": {"type": "int", "default": 1073741824},
-            "max_parallel": {"type": "int", "default": 5},
+            "max_parallel": {"type": "int", "default": 8},
             "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
             "fail_on_shortage": {"type": "bool", "default": True},
         },

@@ -12,6 +12,9 @@ version_added: 0.1.0
 description:
   - With O(state=present), pulls with C(crictl) what is not in the store under its name. What is there is never pulled again, and a node
     that has everything needs no registry.
+  - With O(locked), no layer is fetched twice, also where images share it, and the link is kept busy. Images of which the lock says
+    nothing, or all without one, are taken to share nothing.
+  - Nothing more is started when the disk runs low meanwhile (O(min_free_bytes), and the kubelet's thresholds); what is complete stays.
   - One failed image costs that image; the others are pulled, and the module fails at the end with all outcomes.
   - With O(state=absent), removes the references that this collection had pinned on the node, that are not in O(references) and that
     nothing uses. Images that it never pinned are never removed.
@@ -25,10 +28,14 @@ options:
   references:
     description: The images that the node's sets want, by digest.
     required: true
+  min_free_bytes:
+    description: What must stay free on the image store's filesystem, in bytes.
+    type: int
+    default: 1073741824
   max_parallel:
     description: How many images are pulled at once. Take 1 on control plane nodes, to spare etcd's disk.
     type: int
-    default: 5
+    default: 8
   retries:
     description:
       - How often a failed pull is tried again. What trying again cannot change (V(not_found), V(unauthorized), V(tls), V(no_space),
@@ -42,6 +49,7 @@ options:
 extends_documentation_fragment:
   - edgefleet.crio.node
   - edgefleet.crio.node.references
+  - edgefleet.crio.node.locked
 author:
   - edgefleet.crio contributors (@edgefleet)
 """
@@ -50,6 +58,11 @@ EXAMPLES = r"""
 - name: Have the images in the store
   edgefleet.crio.pinned_image_set:
     references: "{{ references }}"
+
+- name: Have them there with each layer fetched once
+  edgefleet.crio.pinned_image_set:
+    references: "{{ references }}"
+    locked: "{{ wanted.lock | edgefleet.crio.layers_on_platform(look.missing, look.platform) }}"
 
 - name: Have them on a control plane node, gently
   edgefleet.crio.pinned_image_set:
@@ -92,13 +105,44 @@ images:
     seconds:
       description: How long that took.
       type: float
+    bytes:
+      description:
+        - What it adds to the download, compressed. A layer that several images need counts with the first one in RV(plan).
+        - 0 where nothing is known of its layers, and with O(state=absent).
+      type: int
+plan:
+  description: What is to be pulled, in the order of its starts when no image has to wait for another one's layers.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    reference:
+      description: The image.
+      type: str
+    bytes:
+      description: What it adds to the download, as in RV(images).
+      type: int
+download_bytes:
+  description: Compressed size of the layers that are missing, each once.
+  returned: always
+  type: int
 """
 
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.actions.pull import FAILED, ImageOutcome, PullPolicy, pull_missing
+from ..module_utils.actions.pull import (
+    FAILED,
+    ImageOutcome,
+    PullPolicy,
+    PullResult,
+    pull_missing,
+)
 from ..module_utils.actions.remove import remove_unwanted
+from ..module_utils.decisions.pull_order import NOTHING_LOCKED
+from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
@@ -112,38 +156,50 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "references": {"type": "list", "elements": "str", "required": True},
-            "max_parallel": {"type": "int", "default": 5},
+            "locked": {"type": "dict", "options": OPTIONS},
+            "min_free_bytes": {"type": "int", "default": 1073741824},
+            "max_parallel": {"type": "int", "default": 8},
             "retries": {"type": "int", "default": 4},
             "retry_delay": {"type": "float", "default": 1},
         },
         supports_check_mode=True,
     )
     try:
-        outcomes = _run(module)
+        pulled = _run(module)
     except EdgefleetError as error:
-        module.fail_json(msg=str(error), images=[], **error.details())
+        module.fail_json(msg=str(error), **_result(PullResult()), **error.details())
     result = {
-        "changed": any(one.outcome not in _UNCHANGED for one in outcomes),
-        "images": [vars(one) for one in outcomes],
+        "changed": any(one.outcome not in _UNCHANGED for one in pulled.images),
+        **_result(pulled),
     }
-    failed = [one for one in outcomes if one.outcome == FAILED]
+    failed = [one for one in pulled.images if one.outcome == FAILED]
     if failed:
-        module.fail_json(msg=_failure(failed, len(outcomes)), **result)
+        module.fail_json(msg=_failure(failed, len(pulled.images)), **result)
     module.exit_json(**result)
 
 
-def _run(module: AnsibleModule) -> list[ImageOutcome]:
+def _run(module: AnsibleModule) -> PullResult:
     params = module.params
-    for option, least in (("max_parallel", 1), ("retries", 0), ("retry_delay", 0)):
+    limits = (("max_parallel", 1), ("min_free_bytes", 0), ("retries", 0), ("retry_delay", 0))
+    for option, least in limits:
         if params[option] < least:
             raise EdgefleetError(
                 f"option {option}", f"{params[option]} is too small", f"At least {least}."
             )
     references = parse_digest_references(params["references"], "references")
     if params["state"] == "absent":
-        return remove_unwanted(LocalHost(), references, module.check_mode)
+        return PullResult(tuple(remove_unwanted(LocalHost(), references, module.check_mode)))
     policy = PullPolicy(params["retries"], params["retry_delay"], params["max_parallel"])
-    return pull_missing(LocalHost(), references, policy, module.check_mode)
+    locked = parse_locked_images(params["locked"]) if params["locked"] else NOTHING_LOCKED
+    return pull_missing(LocalHost(), references, policy, module.check_mode, locked)
+
+
+def _result(pulled: PullResult) -> dict[str, Any]:
+    return {
+        "images": [vars(one) for one in pulled.images],
+        "plan": [{"reference": one.reference, "bytes": one.bytes} for one in pulled.plan],
+        "download_bytes": sum(one.bytes for one in pulled.plan),
+    }
 
 
 def _failure(failed: list[ImageOutcome], total: int) -> str:

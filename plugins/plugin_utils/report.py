@@ -41,8 +41,8 @@ def node_report(
     :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
         (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
         ``images`` (those not simply present, each with ``reference``, ``outcome``, ``cause``,
-        ``message``, ``attempts``, ``bytes``) and ``deviations`` (what the node was found to lack,
-        when it is not whole).
+        ``message``, ``attempts`` and ``bytes``, its own part of the download) and ``deviations``
+        (what the node was found to lack, when it is not whole).
     """
     look = next(iter(steps.values()), {})
     if look.get("converged") and not look.get("removable"):
@@ -195,8 +195,6 @@ def _one_line(failure: Mapping[str, Any]) -> str:
 def _images(
     steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any], check_mode: bool
 ) -> list[dict[str, Any]]:
-    downloads = steps.get("storage_preflight_result", {}).get("downloads") or ()
-    sizes = {one["reference"]: one["bytes"] for one in downloads}
     told: dict[str, Mapping[str, Any]] = {}
     if look.get("missing"):
         pulled = steps.get("image_pull_result", {}).get("images") or ()
@@ -215,7 +213,7 @@ def _images(
             "cause": one["cause"],
             "message": one["message"],
             "attempts": int(one.get("attempts") or 0),
-            "bytes": sizes.get(one["reference"], 0),
+            "bytes": one.get("bytes", 0),
         }
         for one in told.values()
         if one["outcome"] != "present"

@@ -30,6 +30,11 @@ def references(images: Images) -> list[str]:
     return [image.reference for image in images]
 
 
+def layer_sizes(images: Images) -> dict[str, int]:
+    """Return the compressed sizes of all layers of images, each once."""
+    return {layer.digest: layer.size for one in images for layer in one.platform().layers}
+
+
 def is_pinned(node: Node, image: payload.PushedImage) -> bool:
     """Ask CRI-O whether it reports an image pinned."""
     return image.reference in node.pinned()
@@ -66,8 +71,12 @@ def lock_of(fleet: Fleet) -> str:
 def test_thirty_images_on_three_nodes_then_nothing_to_do(fleet: Fleet, images: Images) -> None:
     """All present under their names, pinned, drop-in exact; then no change and no request."""
     sets = [str(fleet.set_file("all", images))]
+    mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=sets).rc == 0
+    served = fleet.lab.registry.bytes_by_client(since=mark)
     for name in fleet.names:
+        # Each shared layer came once; beside them manifests and configurations.
+        assert served[fleet.node(name).address] <= 1.02 * sum(layer_sizes(images).values())
         node = fleet.node(name)
         assert set(references(images)) <= node.pinned()
         assert node.read(DROP_IN) == drop_in_bytes(references(images))
@@ -544,6 +553,9 @@ def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
     assert run.node("node1")["state"] == "would change"
     would = {one["reference"] for one in run.node("node1")["images"]}
     assert would == set(references(images))
+    told = sum(one["bytes"] for one in run.node("node1")["images"])
+    assert told == sum(layer_sizes(images).values())
+    assert f"30 of 30 images would be pulled, {told / 1e6:.1f} MB" in run.output
     assert "+    pinned_images = " in run.output
     assert not has_file(node, DROP_IN)
     assert node.exec(["ls", "-A", "/var/lib"]).stdout.count("edgefleet") == 0

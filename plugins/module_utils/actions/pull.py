@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Sequence
+from typing import Callable, Mapping, Sequence
 
-from ..decisions.retry import delay_before, is_final
+from ..decisions.pull_order import NOTHING_LOCKED, PullOrder, Start, plan_pull
+from ..decisions.retry import RegistryState, delay_before, is_final
+from ..documents.locked_images import LockedImages, LockedLayer
 from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import Host, require_root
-from ..node.store import read_image_store
+from ..node.host import Completed, Host, require_root
+from ..node.store import read_image_store, read_layers
+from ..observed.crio import RunningConfig
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
 
@@ -22,6 +24,14 @@ PRESENT = "present"
 PULLED = "pulled"
 FAILED = "failed"
 WOULD_PULL = "would_pull"
+
+#: Says in words what the disks lack for pulling these layers now; '' when nothing.
+RoomFor = Callable[[Mapping[str, LockedLayer]], str]
+
+# How soon a layer that others wait for is seen in the store, in seconds.
+_LOOK_INTERVAL = 0.05
+# Looking may take this part of the time; it grows with the store.
+_LOOK_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,11 @@ class PullPolicy:
 
 @dataclass(frozen=True)
 class ImageOutcome:
-    """What became of one image; ``cause`` is a class of failure, empty unless it failed."""
+    """What became of one image; ``cause`` is a class of failure, empty unless it failed.
+
+    ``bytes`` are those that it adds to the download, compressed: a layer that several images need
+    counts with the first one in the plan.
+    """
 
     reference: str
     outcome: str
@@ -43,14 +57,34 @@ class ImageOutcome:
     message: str = ""
     attempts: int = 0
     seconds: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class PullResult:
+    """An outcome for each reference, in the order given, and what was to be pulled, in order."""
+
+    images: tuple[ImageOutcome, ...] = ()
+    plan: tuple[Start, ...] = ()
+
+
+def unwatched(_config: RunningConfig) -> RoomFor:
+    """Return what never finds the disks short."""
+    return lambda _layers: ""
 
 
 def pull_missing(
-    host: Host, references: Sequence[str], policy: PullPolicy, check_mode: bool
-) -> list[ImageOutcome]:
+    host: Host,
+    references: Sequence[str],
+    policy: PullPolicy,
+    check_mode: bool,
+    locked: LockedImages = NOTHING_LOCKED,
+    watch: Callable[[RunningConfig], RoomFor] = unwatched,
+) -> PullResult:
     """Pull the references that are not in the store under their names.
 
-    :returns: one outcome per reference, in the order given.
+    :param locked: what is known of their layers; images of which nothing is known share nothing.
+    :param watch: makes what is asked before each start whether the disks have room.
     :raises EdgefleetError: when CRI-O does not answer; a failed pull is an outcome instead.
     """
     require_root(host, "pulling images")
@@ -58,14 +92,21 @@ def pull_missing(
     config = crio.running_config()
     present = read_image_store(host, crictl, config).present()
     missing = [one for one in references if one not in present]
+    # Without a lock there is no layer to look for.
+    layers = read_layers(host, config) if missing and locked.images else frozenset()
+    plan = plan_pull(missing, locked, layers)
     outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
     if check_mode:
         outcomes.update((one, ImageOutcome(one, WOULD_PULL)) for one in missing)
     elif missing:
-        pulled = _Pull(host, crictl, policy).run(missing)
+        order = PullOrder(missing, locked, layers, policy.max_parallel)
+        pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
         now_present = read_image_store(host, crictl, config).present()
         outcomes.update((one.reference, _as_listed(one, now_present)) for one in pulled)
-    return [outcomes[one] for one in references]
+    sizes = {start.reference: start.bytes for start in plan}
+    return PullResult(
+        tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references), plan
+    )
 
 
 def _as_listed(outcome: ImageOutcome, present: frozenset[str]) -> ImageOutcome:
@@ -76,53 +117,176 @@ def _as_listed(outcome: ImageOutcome, present: frozenset[str]) -> ImageOutcome:
     return outcome
 
 
-class _Pull:
-    """One run of pulls; what one worker learns of disk and registries, the others heed."""
+@dataclass
+class _Tried:
+    """An image that was begun: when first, when last, how often, and how it failed last."""
 
-    def __init__(self, host: Host, crictl: Crictl, policy: PullPolicy) -> None:
+    reference: str
+    first: float
+    last: float
+    attempts: int = 0
+    cause: str = ""
+    message: str = ""
+
+
+class _Pull:
+    """One run of pulls. One thread decides; the others only wait for crictl."""
+
+    def __init__(
+        self,
+        host: Host,
+        crictl: Crictl,
+        config: RunningConfig,
+        policy: PullPolicy,
+        order: PullOrder,
+        room_for: RoomFor,
+    ) -> None:
         self._host = host
         self._crictl = crictl
+        self._config = config
         self._policy = policy
+        self._order = order
+        self._room_for = room_for
         self._journal = Journal(host)
-        self._disk_full = threading.Event()
-        self._unreachable: set[str] = set()
+        self._running: dict[Future[Completed], _Tried] = {}
+        self._tried: dict[str, _Tried] = {}
+        # When an image that failed may be tried again, as monotonic seconds.
+        self._due: dict[str, float] = {}
+        self._registries: dict[str, RegistryState] = {}
+        self._lacking = ""
+        self._look_interval = _LOOK_INTERVAL
+        self._outcomes: list[ImageOutcome] = []
 
     def run(self, references: Sequence[str]) -> list[ImageOutcome]:
-        """Pull all of them; return an outcome for each, in their order."""
+        """Pull all of them, in the order's order; return an outcome for each."""
         with ThreadPoolExecutor(max_workers=self._policy.max_parallel) as workers:
-            outcomes = list(workers.map(self._pull, references))
+            self._start(workers)
+            while self._running or (not self._lacking and (self._order.waiting or self._due)):
+                self._wait()
+                self._collect()
+                self._start(workers)
+                if self._order.is_blocked:
+                    self._look()
+                    self._start(workers)
+        ended = {one.reference for one in self._outcomes}
+        for reference in references:
+            if reference not in ended:
+                self._leave(reference)
         self._journal.shorten()
-        return outcomes
+        return self._outcomes
 
-    def _pull(self, reference: str) -> ImageOutcome:
-        if self._disk_full.is_set():
-            return ImageOutcome(reference, FAILED, "no_space", "not tried: the disk was full")
-        self._journal.before("pull", reference=reference)
+    def _start(self, workers: ThreadPoolExecutor) -> None:
+        """Start what may start now."""
+        now = self._host.monotonic()
+        for reference in [one for one, due in self._due.items() if due <= now]:
+            del self._due[reference]
+            self._order.wait_again(reference)
+        closed = {name for name, one in self._registries.items() if now < one.closed_until}
+        start = None if self._lacking else self._order.choose(closed)
+        while start and self._has_room(start):
+            self._order.begin(start)
+            tried = self._tried.setdefault(start.reference, _Tried(start.reference, now, now))
+            tried.attempts, tried.last = tried.attempts + 1, now
+            self._running[workers.submit(self._pull, tried)] = tried
+            start = self._order.choose(closed)
+
+    def _has_room(self, start: Start) -> bool:
+        """Ask for this one and what is in flight; what lacks room alone ends the starting.
+
+        Space that is in flight may be asked for twice, which costs a wait and no image.
+        """
+        layers = dict(start.layers)
+        for in_flight in self._order.in_flight.values():
+            layers.update(in_flight)
+        lacking = self._room_for(layers)
+        if lacking and not self._running:
+            self._lacking = lacking
+        return not lacking
+
+    def _pull(self, tried: _Tried) -> Completed:
+        if tried.attempts == 1:
+            self._journal.before("pull", reference=tried.reference)
+        completed = self._crictl.pull(tried.reference)
+        if completed.rc == 0:
+            # Here, because it waits for the disk, and the next start must not.
+            self._journal.after("pull", reference=tried.reference, outcome=PULLED, cause="")
+        return completed
+
+    def _wait(self) -> None:
+        """Wait until a pull ends, a layer may have arrived or something may be tried again."""
+        now = self._host.monotonic()
+        moments = list(self._due.values())
+        moments += [one.closed_until for one in self._registries.values() if now < one.closed_until]
+        seconds = min((max(0.0, moment - now) for moment in moments), default=None)
+        if not self._running:
+            self._host.sleep(seconds or 0.0)
+            return
+        if self._order.is_blocked:
+            seconds = min(self._look_interval, seconds or self._look_interval)
+        wait(self._running, seconds, FIRST_COMPLETED)
+
+    def _look(self) -> None:
+        """See which layers have arrived."""
         started = self._host.monotonic()
-        outcome = self._try(reference)
-        outcome = replace(outcome, seconds=round(self._host.monotonic() - started, 3))
-        self._journal.after(
-            "pull", reference=reference, outcome=outcome.outcome, cause=outcome.cause
-        )
-        return outcome
+        self._order.arrive(read_layers(self._host, self._config))
+        took = self._host.monotonic() - started
+        self._look_interval = max(_LOOK_INTERVAL, took / _LOOK_SHARE)
 
-    def _try(self, reference: str) -> ImageOutcome:
-        registry = reference.partition("/")[0]
-        attempt = 0
-        while True:
-            attempt += 1
-            completed = self._crictl.pull(reference)
+    def _collect(self) -> None:
+        """Take note of the pulls that have ended."""
+        for ended in [one for one in self._running if one.done()]:
+            tried, completed = self._running.pop(ended), ended.result()
             if completed.rc == 0:
-                self._unreachable.discard(registry)
-                return ImageOutcome(reference, PULLED, attempts=attempt)
-            message = readable_message(completed.stderr)
-            cause = classify_failure(message)
-            if cause == "no_space":
-                self._disk_full.set()
-            # A registry that stayed silent through all tries for one image gets one for the next.
-            known_down = cause == "unreachable" and registry in self._unreachable
-            if is_final(cause) or known_down or attempt > self._policy.retries:
-                if cause == "unreachable":
-                    self._unreachable.add(registry)
-                return ImageOutcome(reference, FAILED, cause, message, attempts=attempt)
-            self._host.sleep(delay_before(attempt, self._policy.retry_delay))
+                self._succeeded(tried)
+            else:
+                self._failed(tried, readable_message(completed.stderr))
+
+    def _succeeded(self, tried: _Tried) -> None:
+        registry = _registry(tried.reference)
+        known = self._registries.get(registry, RegistryState())
+        self._registries[registry] = known.after_answer(self._host.monotonic())
+        self._order.complete(tried.reference)
+        self._end(replace(tried, cause="", message=""), PULLED)
+
+    def _failed(self, tried: _Tried, message: str) -> None:
+        if self._order.in_flight[tried.reference]:
+            self._look()
+        self._order.fail(tried.reference)
+        tried.message, tried.cause = message, classify_failure(message)
+        if tried.cause == "no_space":
+            self._lacking = "the disk was full"
+        now, policy = self._host.monotonic(), self._policy
+        registry = _registry(tried.reference)
+        known = self._registries.get(registry, RegistryState())
+        if tried.cause == "unreachable":
+            known = known.after_silence(tried.last, now, policy.retries, policy.retry_delay)
+            self._registries[registry] = known
+        is_down = tried.cause == "unreachable" and known.is_down(policy.retries)
+        if is_final(tried.cause) or is_down or tried.attempts > policy.retries:
+            self._give_up(tried)
+        else:
+            self._due[tried.reference] = now + delay_before(tried.attempts, policy.retry_delay)
+
+    def _leave(self, reference: str) -> None:
+        """Give up on an image because nothing more is started."""
+        if reference in self._tried:
+            self._give_up(self._tried[reference])
+        else:
+            message = f"not tried: {self._lacking}"
+            self._outcomes.append(ImageOutcome(reference, FAILED, "no_space", message))
+
+    def _give_up(self, tried: _Tried) -> None:
+        self._journal.after("pull", reference=tried.reference, outcome=FAILED, cause=tried.cause)
+        self._end(tried, FAILED)
+
+    def _end(self, tried: _Tried, outcome: str) -> None:
+        seconds = round(self._host.monotonic() - tried.first, 3)
+        self._outcomes.append(
+            ImageOutcome(
+                tried.reference, outcome, tried.cause, tried.message, tried.attempts, seconds
+            )
+        )
+
+
+def _registry(reference: str) -> str:
+    return reference.partition("/")[0]

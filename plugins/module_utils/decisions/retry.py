@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # Trying again changes nothing about these within one run: the registry said no, or a person is
 # needed. `no space left on device` is final for all pulls of the node.
 _FINAL = frozenset({"not_found", "unauthorized", "tls", "no_space", "signature_rejected"})
@@ -20,3 +22,39 @@ def delay_before(retry: int, first_delay: float) -> float:
     """Return the seconds to wait before the ``retry``-th retry, counted from 1; they double."""
     doubled = first_delay * 2.0 ** min(retry - 1, 63)
     return float(min(doubled, max(first_delay, _DELAY_MAX)))
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """What one registry's answers say of it; moments as monotonic seconds.
+
+    ``silences`` counts the times in a row at which it was found unreachable, pulls under way at
+    one moment as one; ``since`` is when the last answer or silence came; from ``closed_until`` on
+    it may be asked again.
+    """
+
+    silences: int = 0
+    since: float = float("-inf")
+    closed_until: float = float("-inf")
+
+    def after_answer(self, now: float) -> RegistryState:
+        """Return the state after a pull that succeeded."""
+        return RegistryState(since=now)
+
+    def after_silence(
+        self, started: float, now: float, retries: int, first_delay: float
+    ) -> RegistryState:
+        """Return the state after a pull that began at ``started`` and found it unreachable.
+
+        A pull that began before the last thing known says nothing new. A registry that stayed
+        silent through all tries stays open: each of its images gets its one try.
+        """
+        if started <= self.since:
+            return self
+        silences = self.silences + 1
+        wait = 0.0 if silences > retries else delay_before(silences, first_delay)
+        return RegistryState(silences, now, now + wait)
+
+    def is_down(self, retries: int) -> bool:
+        """Say whether it stayed silent through as many tries as an image gets."""
+        return self.silences > retries

@@ -5,20 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull as pull_action
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
     ImageOutcome,
     PullPolicy,
+    PullResult,
     pull_missing,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_order import Start
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LockedImages,
+    LockedLayer,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
 from unit.fake_host import (
     IMAGES_JSON,
     JOURNAL,
+    LAYERS_JSON,
     Call,
     FakeHost,
     crictl,
@@ -38,6 +49,13 @@ def pull(reference: str, failure: str = "") -> Call:
     return crictl("pull", reference, rc=1 if failure else 0, stderr=said if failure else "")
 
 
+def pulled(
+    host: FakeHost, references: list[str], policy: PullPolicy = ONE_BY_ONE, **options: Any
+) -> list[ImageOutcome]:
+    """Pull for real; return the outcomes."""
+    return list(pull_missing(host, references, policy, check_mode=False, **options).images)
+
+
 def look(present: list[str]) -> list[Call]:
     """Return the questions for what is there."""
     return [status_config(), images(present)]
@@ -47,7 +65,7 @@ def test_nothing_missing(host: FakeHost) -> None:
     """No registry is asked, nothing is written."""
     host.files[IMAGES_JSON] = images_json([A, B])
     host.expect(*look([A, B]))
-    outcomes = pull_missing(host, [B, A], ONE_BY_ONE, check_mode=False)
+    outcomes = pulled(host, [B, A])
     assert outcomes == [ImageOutcome(B, "present"), ImageOutcome(A, "present")]
     assert host.journal() == []
 
@@ -56,7 +74,7 @@ def test_pulled(host: FakeHost) -> None:
     """Only what is missing, with a line in the journal before and after each."""
     host.files[IMAGES_JSON] = images_json([A, B, C])
     host.expect(*look([A]), pull(B), pull(C), images([A, B, C]))
-    outcomes = pull_missing(host, [A, B, C], ONE_BY_ONE, check_mode=False)
+    outcomes = pulled(host, [A, B, C])
     assert [one.outcome for one in outcomes] == ["present", "pulled", "pulled"]
     assert [one.attempts for one in outcomes] == [0, 1, 1]
     assert [event for event in host.events if "status" not in event[1]] == [
@@ -73,15 +91,15 @@ def test_the_journal_is_kept_short(host: FakeHost) -> None:
     """Once, after the last pull."""
     host.files.update({IMAGES_JSON: images_json([A]), JOURNAL: "x" * 1_000_001})
     host.expect(*look([]), pull(A), images([A]))
-    pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    pulled(host, [A])
     assert host.events[-3:-1] == [("journal", "after pull"), ("write", f"{JOURNAL} 600")]
 
 
 def test_check_mode(host: FakeHost) -> None:
     """It says what it would pull."""
     host.expect(*look([]))
-    outcomes = pull_missing(host, [A], ONE_BY_ONE, check_mode=True)
-    assert outcomes == [ImageOutcome(A, "would_pull")]
+    result = pull_missing(host, [A], ONE_BY_ONE, check_mode=True)
+    assert result == PullResult((ImageOutcome(A, "would_pull"),), (Start(A, {}),))
     assert host.files == {}
 
 
@@ -92,7 +110,7 @@ def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C, D))).expect(
         images([A, B, C, D])
     )
-    outcomes = pull_missing(host, [D, C, B, A], PullPolicy(0, 0, 4), check_mode=False)
+    outcomes = pulled(host, [D, C, B, A], PullPolicy(0, 0, 4))
     assert [(one.reference, one.outcome) for one in outcomes] == [
         (one, "pulled") for one in (D, C, B, A)
     ]
@@ -103,9 +121,9 @@ def test_one_failure_costs_one_image(host: FakeHost) -> None:
     """A final cause is not tried again; the others are pulled."""
     host.files[IMAGES_JSON] = images_json([B])
     host.expect(*look([]), pull(A, "manifest unknown"), pull(B), images([B]))
-    failed, pulled = pull_missing(host, [A, B], ONE_BY_ONE, check_mode=False)
+    failed, done = pulled(host, [A, B])
     assert failed == ImageOutcome(A, "failed", "not_found", "manifest unknown", attempts=1)
-    assert pulled.outcome == "pulled"
+    assert done.outcome == "pulled"
     assert host.slept == []
     assert host.journal()[1]["cause"] == "not_found"
 
@@ -115,7 +133,7 @@ def test_tries_double_their_delay(host: FakeHost) -> None:
     host.files[IMAGES_JSON] = images_json([A])
     broken = pull(A, "connection reset by peer")
     host.expect(*look([]), broken, broken, pull(A), images([A]))
-    (outcome,) = pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    (outcome,) = pulled(host, [A])
     assert (outcome.outcome, outcome.attempts, outcome.seconds) == ("pulled", 3, 3.0)
     assert host.slept == [1.0, 2.0]
 
@@ -124,40 +142,171 @@ def test_seconds_are_told_to_the_millisecond(host: FakeHost) -> None:
     """No more of them, and no fewer."""
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A, "connection reset by peer"), pull(A), images([A]))
-    (outcome,) = pull_missing(host, [A], PullPolicy(1, 1.23456, 1), check_mode=False)
+    (outcome,) = pulled(host, [A], PullPolicy(1, 1.23456, 1))
     assert outcome.seconds == 1.235
 
 
-def test_a_silent_registry_is_asked_in_full_once(host: FakeHost) -> None:
-    """After all tries for one image, the next of that registry gets one; other registries theirs."""
+def test_a_failed_image_goes_behind_the_others(host: FakeHost) -> None:
+    """Its delay passes while they are pulled; no place sleeps."""
+    host.files[IMAGES_JSON] = images_json([A, B, C])
+    host.expect(*look([]), pull(A, "i/o error"), pull(B), pull(C), pull(A), images([A, B, C]))
+    outcomes = pulled(host, [A, B, C])
+    assert [one.attempts for one in outcomes] == [2, 1, 1]
+    assert host.slept == [1.0]
+    assert [(one["phase"], one["reference"]) for one in host.journal()] == [
+        ("before", A), ("before", B), ("after", B), ("before", C), ("after", C), ("after", A),
+    ]  # fmt: skip
+
+
+def test_a_silent_registry_is_left_alone(host: FakeHost) -> None:
+    """For longer each time, while others are asked; when it answers, all goes on."""
     down = "dial tcp: connection refused"
-    host.files[IMAGES_JSON] = images_json([C])
+    host.files[IMAGES_JSON] = images_json([A, B, C, ELSEWHERE])
     host.expect(
-        *look([]),
-        pull(A, down), pull(A, down), pull(A, down),
-        pull(B, down),
-        pull(ELSEWHERE, down), pull(ELSEWHERE, down), pull(ELSEWHERE, down),
-        # It is back: from here on it gets all tries again.
-        pull(C), pull(D, down), pull(D, down), pull(D, down),
-        images([C]),
+        *look([]), pull(A, down), pull(ELSEWHERE), pull(B, down), pull(C), pull(A), pull(B),
+        images([A, B, C, ELSEWHERE]),
     )  # fmt: skip
-    outcomes = pull_missing(host, [A, B, ELSEWHERE, C, D], ONE_BY_ONE, check_mode=False)
-    assert [one.attempts for one in outcomes] == [3, 1, 3, 1, 3]
-    assert [one.cause for one in outcomes] == ["unreachable"] * 3 + ["", "unreachable"]
+    outcomes = pulled(host, [A, B, C, ELSEWHERE])
+    assert [one.attempts for one in outcomes] == [2, 2, 1, 1]
+    assert {one.outcome for one in outcomes} == {"pulled"}
+    assert sum(host.slept) == 3.0
+
+
+def test_a_registry_that_is_down_is_asked_once_for_each_image(host: FakeHost) -> None:
+    """When it stayed silent as often as an image is tried, whatever images that were."""
+    down = "dial tcp: connection refused"
+    host.expect(
+        *look([]), pull(A, down), pull(B, down), pull(C, down), pull(D, down),
+        pull(A, down), pull(B, down), images([]),
+    )  # fmt: skip
+    outcomes = pulled(host, [A, B, C, D])
+    assert [one.attempts for one in outcomes] == [2, 2, 1, 1]
+    assert {one.cause for one in outcomes} == {"unreachable"}
+    # No more time passes than one image would have been given.
+    assert sum(host.slept) == 3.0
 
 
 def test_a_full_disk_ends_it(host: FakeHost) -> None:
     """What was not begun is not begun."""
     host.expect(*look([]), pull(A, "write: no space left on device"), images([]))
-    full, not_tried = pull_missing(host, [A, B], ONE_BY_ONE, check_mode=False)
+    full, not_tried = pulled(host, [A, B])
     assert (full.cause, full.attempts) == ("no_space", 1)
     assert not_tried == ImageOutcome(B, "failed", "no_space", "not tried: the disk was full")
+
+
+def layers_json(digests: Iterable[str]) -> str:
+    """Return the store's file for layers that are there."""
+    return json.dumps([{"id": one, "compressed-diff-digest": one} for one in digests])
+
+
+LOCKED = LockedImages(
+    {A: ("base", "a"), B: ("base", "b"), C: ("c",)},
+    {"base": LockedLayer(50), "a": LockedLayer(7), "b": LockedLayer(9), "c": LockedLayer(1)},
+)
+
+
+def test_the_plan(host: FakeHost) -> None:
+    """Layers that are there are not in it; bytes are each image's own part of the download."""
+    host.files.update({IMAGES_JSON: images_json([C]), LAYERS_JSON: layers_json("b")})
+    host.expect(*look([C]))
+    result = pull_missing(host, [A, B, C], ONE_BY_ONE, check_mode=True, locked=LOCKED)
+    assert [(one.reference, one.bytes) for one in result.plan] == [(A, 57), (B, 0)]
+    assert [(one.outcome, one.bytes) for one in result.images] == [
+        ("would_pull", 57), ("would_pull", 0), ("present", 0),
+    ]  # fmt: skip
+
+
+class SlowHost(FakeHost):
+    """The store lists what A and B share at the fourth look, and B ends after A began."""
+
+    looks = 0
+    looks_before_a = 0
+
+    def __init__(self) -> None:
+        """Start with an empty store."""
+        super().__init__({LAYERS_JSON: layers_json(())})
+        self._a_began = threading.Event()
+
+    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
+        """See Host."""
+        if argv[-1] == A:
+            self.looks_before_a = self.looks
+            self._a_began.set()
+        if argv[-1] == B:
+            assert self._a_began.wait(60)
+        return super().run(argv, timeout, stdin)
+
+    def read(self, path: str) -> str | None:
+        """See Host."""
+        if path == LAYERS_JSON:
+            self.looks += 1
+            self.files[path] = layers_json(["base"] if self.looks > 3 else [])
+        return super().read(path)
+
+
+def test_a_layer_in_flight_is_awaited_in_the_store() -> None:
+    """An image starts as soon as what it shares is there, beside the one that fetched it."""
+    host = SlowHost()
+    host.files[IMAGES_JSON] = images_json([A, B])
+    host.expect(*look([])).expect_in_any_order(*map(pull, (A, B))).expect(images([A, B]))
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 3), locked=LOCKED)
+    assert [one.outcome for one in outcomes] == ["pulled"] * 2
+    assert (host.looks_before_a, host.looks) == (4, 4)
+    host.assert_all_called()
+
+
+def test_layers_of_a_failed_image(host: FakeHost) -> None:
+    """What arrived is kept; the rest is for the next, and the image comes again."""
+    asked: list[dict[str, int]] = []
+    host.files.update({IMAGES_JSON: images_json([A, B]), LAYERS_JSON: layers_json("b")})
+    host.expect(*look([]), pull(A, "i/o timeout"), pull(B), pull(A), images([A, B]))
+
+    def watch(_config: object) -> Callable[[Mapping[str, LockedLayer]], str]:
+        def room_for(layers: Mapping[str, LockedLayer]) -> str:
+            asked.append({digest: layer.size for digest, layer in layers.items()})
+            if len(asked) == 1:
+                host.files[LAYERS_JSON] = layers_json(["a", "b"])
+            return ""
+
+        return room_for
+
+    pulled(host, [A, B], locked=LOCKED, watch=watch)
+    assert asked == [{"base": 50, "a": 7}, {"base": 50}, {}]
+
+
+def test_no_room_in_the_middle(host: FakeHost) -> None:
+    """Nothing more is begun, what is complete stays, and what failed before keeps its cause."""
+    said = ["", "", "have 5 bytes"]
+    host.files.update({IMAGES_JSON: images_json([A])})
+    host.expect(*look([]), pull(B, "unexpected EOF"), pull(A), images([A]))
+    outcomes = pulled(
+        host, [A, B, C], locked=LOCKED, watch=lambda _config: lambda _layers: said.pop(0)
+    )
+    assert [(one.outcome, one.cause, one.message, one.attempts) for one in outcomes] == [
+        ("pulled", "", "", 1),
+        ("failed", "corrupt", "unexpected EOF", 1),
+        ("failed", "no_space", "not tried: have 5 bytes", 0),
+    ]
+    assert [(one["phase"], one["reference"]) for one in host.journal()] == [
+        ("before", B), ("before", A), ("after", A), ("after", B),
+    ]  # fmt: skip
+
+
+def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:
+    """It waits until that has ended, and is asked for again alone."""
+    host.files[IMAGES_JSON] = images_json([A, B, C])
+    host.expect(*look([]), pull(B)).expect_in_any_order(pull(A), pull(C)).expect(images([A, B, C]))
+    outcomes = pulled(
+        host, [A, B, C], PullPolicy(0, 0, 2), locked=LOCKED,
+        watch=lambda _config: lambda layers: "too much" if len(layers) > 2 else "",
+    )  # fmt: skip
+    assert [one.outcome for one in outcomes] == ["pulled"] * 3
 
 
 def test_success_that_is_not_there(host: FakeHost) -> None:
     """The daemon's list counts, not the return code."""
     host.expect(*look([]), pull(A), images([]))
-    (outcome,) = pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    (outcome,) = pulled(host, [A])
     assert (outcome.outcome, outcome.cause) == ("failed", "unknown")
     assert outcome.message == "crictl reported success, CRI-O does not list the image"
 
@@ -166,11 +315,11 @@ def test_not_root(host: FakeHost) -> None:
     """It is said what is needed."""
     host.root = False
     with pytest.raises(EdgefleetError, match=r"pulling images: this needs root\. Set become: true"):
-        pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+        pulled(host, [A])
 
 
 def test_no_crictl(host: FakeHost) -> None:
     """It is said what is missing."""
     del host.programs["crictl"]
     with pytest.raises(EdgefleetError, match="looking for crictl: it is not installed"):
-        pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+        pulled(host, [A])

@@ -22,8 +22,7 @@ def image(reference: str, outcome: str, **details: Any) -> dict[str, Any]:
     return {"reference": reference, "outcome": outcome, "cause": "", "message": "", **details}
 
 
-NOT_FOUND = image(B, "failed", cause="not_found", message="manifest unknown")
-SIZES = {"downloads": [{"reference": A, "bytes": 1_500_000}, {"reference": B, "bytes": 7}]}
+NOT_FOUND = image(B, "failed", cause="not_found", message="manifest unknown", bytes=7)
 
 
 def report(look: Any = None, failure: Any = None, check_mode: bool = False, **steps: Any) -> Any:
@@ -38,8 +37,9 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
         (
             report(
                 LACKING,
-                storage_preflight_result=SIZES,
-                image_pull_result={"images": [image(A, "pulled"), image(B, "present")]},
+                image_pull_result={
+                    "images": [image(A, "pulled", bytes=1_500_000), image(B, "present", bytes=0)]
+                },
             ),
             "changed",
             "2 images present and pinned, 1 pulled, 1.5 MB",
@@ -48,8 +48,12 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
             report(
                 LACKING,
                 check_mode=True,
-                storage_preflight_result=SIZES,
-                image_pull_result={"images": [image(A, "would_pull"), image(B, "present")]},
+                image_pull_result={
+                    "images": [
+                        image(A, "would_pull", bytes=1_500_000),
+                        image(B, "present", bytes=0),
+                    ]
+                },
             ),
             "would change",
             "1 of 2 images would be pulled, 1.5 MB",
@@ -173,8 +177,7 @@ def test_images_that_are_not_simply_present() -> None:
     """With the bytes that they brought; what was pulled is summed."""
     node = report(
         {**LACKING, "removable": ["r"]},
-        storage_preflight_result=SIZES,
-        image_pull_result={"images": [image(A, "pulled"), NOT_FOUND]},
+        image_pull_result={"images": [image(A, "pulled", bytes=1_500_000), NOT_FOUND]},
         image_pull_removal_result={"images": [image("r", "removed")]},
     )
     assert (node["wanted"], node["pulled"], node["bytes"]) == (2, 1, 1_500_000)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.retry import (
+    RegistryState,
     delay_before,
     is_final,
 )
@@ -67,3 +68,29 @@ def test_versions(version: str, supported: bool, restart: bool) -> None:
 def test_many_retries() -> None:
     """The delay has a maximum, whatever the count."""
     assert delay_before(5000, 2.0) == 60.0
+
+
+def test_a_registry_that_is_silent() -> None:
+    """It is left alone for longer each time, until it counts as down; then each image asks once."""
+    state = RegistryState()
+    closed = []
+    for moment in (10.0, 20.0, 30.0):
+        state = state.after_silence(moment - 1, moment, retries=2, first_delay=2.0)
+        closed.append(state.closed_until)
+    assert closed == [12.0, 24.0, 30.0]
+    assert (state.is_down(2), state.is_down(3)) == (True, False)
+
+
+def test_pulls_under_way_together_are_one_silence() -> None:
+    """What began before the last thing known says nothing new."""
+    once = RegistryState().after_silence(1.0, 5.0, 4, 1.0)
+    assert once.silences == 1
+    assert once.after_silence(5.0, 6.0, 4, 1.0) == once
+    assert once.after_silence(5.5, 6.0, 4, 1.0).silences == 2
+
+
+def test_an_answer_makes_it_good() -> None:
+    """At once, and also for pulls that began before it."""
+    state = RegistryState().after_silence(1.0, 5.0, 4, 1.0).after_answer(7.0)
+    assert state == RegistryState(0, 7.0)
+    assert state.after_silence(6.0, 8.0, 4, 1.0) == state

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import PullPolicy
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
+    PullPolicy,
+    PullResult,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
     Difference,
     ReloadResult,
@@ -68,6 +71,7 @@ LOCKED = {
     "images": [{"reference": A, "layers": ["d"]}],
     "layers": [{"digest": "d", "size": 1000}],
 }
+PULL_KEYS = {"images", "plan", "download_bytes"}
 FILE_KEYS = {"path", "references", "merged", "kept", "withdrawn", "overridden_by", "overrides"}
 STORAGE_KEYS = {
     "fits", "objection", "missing_layers", "unmeasured_layers", "guessed_bytes", "download_bytes",
@@ -122,7 +126,7 @@ def test_options_are_those_of_the_documentation(
             },
         ),
         ("crio_reload", {"action": "none", "unpinned": [], "stale": []}),
-        ("pinned_image_set", {"images": []}),
+        ("pinned_image_set", {"images": [], "plan": [], "download_bytes": 0}),
         (
             "pinned_image_set_info",
             {
@@ -230,12 +234,13 @@ class TestPinnedImageSet:
         """An outcome for each image."""
         host.files[IMAGES_JSON] = images_json([A, B])
         host.expect(status_config(), images([A]), crictl("pull", B), images([A, B]))
-        result = run_module("pinned_image_set", references=[B, A])
+        locked = {**LOCKED, "images": [{"reference": B, "layers": ["d"]}]}
+        result = run_module("pinned_image_set", references=[B, A], locked=locked)
         assert result["changed"] is True
-        assert keys(result) == {"images"}
+        assert keys(result) == PULL_KEYS
         assert result["images"] == [
-            {"reference": A, "outcome": "present", "cause": "", "message": "", "attempts": 0, "seconds": 0.0},
-            {"reference": B, "outcome": "pulled", "cause": "", "message": "", "attempts": 1, "seconds": 0.0},
+            {"reference": A, "outcome": "present", "cause": "", "message": "", "attempts": 0, "seconds": 0.0, "bytes": 0},
+            {"reference": B, "outcome": "pulled", "cause": "", "message": "", "attempts": 1, "seconds": 0.0, "bytes": 1000},
         ]  # fmt: skip
 
     def test_nothing_to_do(self, host: FakeHost, run_module: RunModule) -> None:
@@ -257,7 +262,7 @@ class TestPinnedImageSet:
             " The others were done; run again when the cause is mended."
         )
         assert [one["outcome"] for one in result["images"]] == ["failed", "pulled"]
-        assert keys(result) == {"images"}
+        assert keys(result) == PULL_KEYS
 
     def test_causes_are_sorted(self, host: FakeHost, run_module: RunModule) -> None:
         """Each once; failures alone are no change."""
@@ -276,8 +281,10 @@ class TestPinnedImageSet:
     def test_check_mode(self, host: FakeHost, run_module: RunModule) -> None:
         """What would be pulled is a change; nothing is pulled or written."""
         host.expect(status_config(), images())
-        result = run_module("pinned_image_set", check_mode=True, references=[A])
-        assert (result["changed"], keys(result)) == (True, {"images"})
+        result = run_module("pinned_image_set", check_mode=True, references=[A], locked=LOCKED)
+        assert result["plan"] == [{"reference": A, "bytes": 1000}]
+        assert result["download_bytes"] == 1000
+        assert (result["changed"], keys(result)) == (True, PULL_KEYS)
         assert [one["outcome"] for one in result["images"]] == ["would_pull"]
         assert host.files == {}
 
@@ -306,6 +313,7 @@ class TestPinnedImageSet:
         ("options", "said"),
         [
             ({"max_parallel": 0}, "option max_parallel: 0 is too small. At least 1."),
+            ({"min_free_bytes": -1}, "option min_free_bytes: -1 is too small. At least 0."),
             ({"retries": -1}, "option retries: -1 is too small. At least 0."),
             ({"retry_delay": -0.5}, "option retry_delay: -0.5 is too small. At least 0."),
         ],
@@ -323,14 +331,14 @@ class TestPinnedImageSet:
         """What the options say is what the pull goes by; the smallest values are allowed."""
         seen: list[PullPolicy] = []
 
-        def pull(_host: Any, _references: Any, policy: PullPolicy, _check_mode: bool) -> list[Any]:
+        def pull(_host: Any, _wanted: Any, policy: PullPolicy, *_more: Any) -> PullResult:
             seen.append(policy)
-            return []
+            return PullResult()
 
         monkeypatch.setattr(pinned_image_set, "pull_missing", pull)
         run_module("pinned_image_set", references=[A], **options)
         run_module("pinned_image_set", references=[A], retries=0, retry_delay=0, max_parallel=1)
-        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 5, **options}
+        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 8, **options}
         assert seen == [PullPolicy(**given), PullPolicy(0, 0.0, 1)]
 
     def test_no_daemon(self, host: FakeHost, run_module: RunModule) -> None:
@@ -340,7 +348,7 @@ class TestPinnedImageSet:
         assert result["msg"].startswith("asking CRI-O for its configuration: connection error")
         assert result["cmd"] == [CRIO, "status", "config"]
         assert (result["rc"], result["stdout"]) == (1, "")
-        assert (keys(result), result["images"]) == ({"images"}, [])
+        assert (keys(result), result["images"]) == (PULL_KEYS, [])
 
 
 class TestReload:
@@ -495,9 +503,9 @@ class TestStorageCheck:
         )  # fmt: skip
         run_module("node_storage_check", check_mode=True, locked=LOCKED, fail_on_shortage=False)
         assert seen == [
-            (given, [], StorageLimits(2**30, False), 5),
+            (given, [], StorageLimits(2**30, False), 8),
             (given, [A, B], StorageLimits(7, True), 2),
-            (given, [], StorageLimits(2**30, False), 5),
+            (given, [], StorageLimits(2**30, False), 8),
         ]
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
