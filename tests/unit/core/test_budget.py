@@ -316,6 +316,14 @@ def test_reserves_of_a_kubelet(keep_gc_threshold: bool) -> None:
     assert reserves_on(places()[0], VAR_TMP, LIMITS, 7, keep_gc_threshold) == expected
 
 
+def test_reserves_of_a_kubelet_that_evicts_for_nothing() -> None:
+    """Only its collection of images is left."""
+    reserves = reserves_on(places()[0], VAR_TMP, KubeletLimits("/k"), 7, True)
+    assert [one.source for _room, one in reserves] == [
+        "min_free_bytes", "imageGCHighThresholdPercent 85 in /k",
+    ]  # fmt: skip
+
+
 def test_the_kubelet_looks_at_the_whole_disk() -> None:
     """Its percentages are not of a quota."""
     quota = replace(STORE, total_bytes=MIB)
