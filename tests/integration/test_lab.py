@@ -17,6 +17,7 @@ import pytest
 from fleet import CHECKOUT
 from lab import GIB, MIB, Lab, LabError, NodeSpec, payload, places, take_down
 from lab.disks import mounted_below
+from lab.registry import NAMESPACE
 
 TWO_IMAGES = payload.demo(2)
 # linux/capability.h
@@ -257,6 +258,28 @@ def test_the_registry_can_be_away(pair: Lab) -> None:
     assert "connection refused" in refused.stderr
     pair.registry.start()
     node.exec(["crictl", "pull", image.reference])
+
+
+def test_a_link_can_be_slow(pair: Lab) -> None:
+    """Limited, it takes at least the time that its rate allows; unlimited, it is quick again."""
+    _first, image = pair.push(TWO_IMAGES)
+    node = pair.node("ext")
+
+    def pull() -> tuple[float, int]:
+        node.exec(["crictl", "rmi", "--all"])
+        mark, started = pair.registry.mark(), time.monotonic()
+        node.exec(["crictl", "pull", image.reference])
+        seconds = time.monotonic() - started
+        return seconds, pair.registry.bytes_by_client(since=mark)[node.address]
+
+    rate = 20_000_000
+    pair.network.limit(NAMESPACE, rate)
+    slow, size = pull()
+    pair.network.unlimit(NAMESPACE)
+    quick, same_size = pull()
+    assert size == same_size
+    # What fits into the bucket goes at once.
+    assert slow >= (size - 64 * 1024) * 8 / rate > quick
 
 
 @pytest.mark.parametrize("process", ["1", "self"])

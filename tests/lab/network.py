@@ -67,6 +67,24 @@ class Network:
         run(["nsenter", f"--net={namespace}", "ip", "-batch", "-"], stdin="\n".join(inside))
         run(["ip", "link", "set", outside, "master", self.bridge, "up"])
 
+    def limit(self, name: str, rate_bits: int) -> None:
+        """Let the namespace send no more than so many bits per second, packet headers among them.
+
+        What it sends is what others receive: a limit on the registries is the nodes' downlink.
+        """
+        # Too small a bucket wastes tokens between two timer ticks; 15 ms of the rate, and never
+        # less than the largest packet that segmentation offload hands down. The queue holds
+        # 100 ms, as a home router's does.
+        burst = max(rate_bits // 8 * 15 // 1000, 64 * 1024)
+        self._tc(name, f"replace dev eth0 root tbf rate {rate_bits}bit burst {burst} latency 100ms")
+
+    def unlimit(self, name: str) -> None:
+        """Take the limit off again."""
+        self._tc(name, "delete dev eth0 root")
+
+    def _tc(self, name: str, words: str) -> None:
+        run(["nsenter", f"--net={self.namespace(name)}", "tc", "qdisc", *words.split()])
+
     def require(self) -> None:
         """LabError unless the bridge is there.
 
