@@ -28,22 +28,27 @@ def drawn(seed: str) -> random.Random:
 def release_like(seed: int, count: int = 120) -> Payload:
     """Shaped like an OpenShift release: 120 images are about 110 MB of distinct layers, compressed.
 
-    All stand on the same two layers, most on one or two of six in the middle, and each has a layer
-    of its own; a few of those are large.
+    All stand on the same two layers, most on one of three above them or on one of those and a
+    further one, and each has a layer of its own; a few of those are large.
     """
     source = drawn(f"release-{seed}")
     prefix = f"release-{seed}"
-    base = (_layer(f"{prefix}-os", 16 * MIB), _layer(f"{prefix}-base", 5 * MIB))
-    middle = [
-        _layer(f"{prefix}-middle-{number}", source.randint(3, 9) * MIB) for number in range(6)
-    ]
+    base = (_layer(f"{prefix}-os", 24 * MIB, repeat=3), _layer(f"{prefix}-base", 6 * MIB, repeat=3))
+    middle: list[tuple[LayerSpec, ...]] = [()]
+    for number in range(3):
+        lower, upper = (
+            _layer(f"{prefix}-{part}-{number}", source.randint(3, 9) * MIB)
+            for part in ("middle", "upper")
+        )
+        middle += [(lower,), (lower, upper)]
     weights = [source.lognormvariate(0, 1) for _image in range(count)]
     images = []
     for number, weight in enumerate(weights):
-        chosen = sorted(source.sample(range(len(middle)), source.choice((0, 1, 1, 2))))
-        size = round(count * 1.25 * MIB * weight / sum(weights))
-        own = _layer(f"{prefix}-own-{number:03d}", size)
-        layers = (*base, *(middle[one] for one in chosen), own)
+        # Go programs compress to half, scripts and data further; 0.6 MiB on average.
+        repeat = source.choice((2, 3))
+        size = round(count * 0.6 * MIB * repeat * weight / sum(weights))
+        own = _layer(f"{prefix}-own-{number:03d}", size, repeat=repeat)
+        layers = (*base, *source.choice(middle), own)
         images.append(ImageSpec(f"release-{seed}/component-{number:03d}", layers))
     return Payload(prefix, tuple(images))
 
@@ -110,6 +115,20 @@ def large_files(seed: int) -> Payload:
             (LayerSpec(f"{prefix}-{number}", 4, 20 * MIB, ("gzip", "zstd")[number % 2], repeat=2),),
         )
         for number in range(6)
+    )
+    return Payload(prefix, tuple(images))
+
+
+def crossed(seed: int) -> Payload:
+    """Eight images of the same five layers in other orders, as linked copies of a build make them.
+
+    A store keeps a layer once for each stack of layers below it, a registry once.
+    """
+    prefix = f"crossed-{seed}"
+    layers = [_layer(f"{prefix}-{number}", 3 * MIB) for number in range(5)]
+    source = drawn(prefix)
+    images = (
+        ImageSpec(f"{prefix}/app-{number}", tuple(source.sample(layers, 4))) for number in range(8)
     )
     return Payload(prefix, tuple(images))
 

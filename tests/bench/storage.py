@@ -39,7 +39,7 @@ def row(
         "storage_prediction_error",
         payload,
         seed,
-        abs(room["need_bytes"] / used_bytes - 1),
+        abs(room["image_bytes"] / used_bytes - 1),
         _BAR,
         {TWICE_COMPRESSED: abs(2 * compressed_bytes / used_bytes - 1)},
         "of what was used",

@@ -63,7 +63,12 @@ def half_filled_pulls(site: Site) -> list[Row]:
 
 def storage_rows(site: Site) -> list[Row]:
     """Payloads that are hard to predict, on each filesystem."""
-    wanted = [payloads.small_files(1), payloads.large_files(1), payload.demo()]
+    wanted = [
+        payloads.small_files(1),
+        payloads.large_files(1),
+        payloads.crossed(1),
+        payload.demo(),
+    ]
     pushed = {one.name: site.lab.push(one) for one in wanted}
     return [
         storage.unlimited_pull_row(site, node, f"{name}, {node.name}", 1, images)

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
+from lab import GIB, Lab, NodeSpec, payload
+
 from bench import converged, payloads, plans, pulls, report
 from bench.pulls import Task
 from bench.rows import BLIND, Row
 from bench.suite import ONE_LAYER_BAR
 from bench.ways import Site
-from lab import GIB, Lab, NodeSpec, payload
 
-# By how much a bar may be missed, as a fraction of it. Bytes, counts and predictions came out the
-# same in every run. Times did not on two busy cores: a pull's by 5 %, a run's beside a ping by 15 %.
-TOLERANCES = {"cold_time_ratio": 0.1, "converged_ratio": 0.2, "plan_cpu_seconds": 0.2}
+# By how much a bar may be missed, as a fraction of it. Bytes, counts and predictions come out alike
+# in every run and have none. Times do not where two cores carry nodes, registry and Ansible: the
+# ratio of two runs that a moment divides, such as a ping's to a play's, swung by 20 % about its median.
+TOLERANCES = {"cold_time_ratio": 0.15, "converged_ratio": 0.2, "plan_cpu_seconds": 0.2}
 _SEED = 1
 
 
