@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 TOOLS := $(shell PYTHONPATH=tests $(PYTHON) -m tooling.venvs path)
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help setup tools lab test demo lab-up lab-down clean format $(GATES)
+.PHONY: help setup tools lab test demo lab-up lab-down clean format bench bench-short $(GATES)
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,9 @@ lab-up: setup ## real nodes to work with: make lab-up NODES=3
 
 lab-down: ## and away with them
 	@$(TOOLS)/python -m lab down --name $(NAME)
+
+bench: setup ## the whole bench, in half an hour: a table, and build/bench.json
+	@$(TOOLS)/python -m bench
 
 format: tools ## format Python
 	ruff format
@@ -95,6 +98,9 @@ integration: setup ## gate: modules, roles and playbooks on real nodes
 
 molecule: setup ## gate: every molecule scenario on real nodes
 	python -m tooling.molecule
+
+bench-short: setup ## gate: the bars of the bench, on one seed
+	pytest tests/bench $(PYTEST_ARGS)
 
 clean: ## what was made in the checkout; the cache directory stays
 	rm -rf build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/output

@@ -17,6 +17,8 @@ from typing import Any
 
 _BUSYBOX = Path("/bin/busybox")
 _FILES_PER_FOLDER = 20
+# What repeats in a file; short enough for one match of deflate, which ends at 258 bytes.
+_BLOCK = 256
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -25,16 +27,17 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A layer: `files` files that make up `size` bytes which do not compress.
+    """A layer: `files` files that make up `size` bytes, which compress to a `repeat`th of that.
 
-    The same seed, count, size and compression give the same layer, in whatever image; so that is
-    how images share layers.
+    The same description gives the same layer, in whatever image; so that is how images share
+    layers.
     """
 
     seed: str
     files: int
     size: int
     compression: str = "gzip"
+    repeat: int = 1
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,14 @@ def _seeded_files(spec: LayerSpec) -> Iterator[tuple[str, bytes, int]]:
         length = round(reached) - done
         done += length
         folder = f"srv/{spec.seed}/{number // _FILES_PER_FOLDER:03d}"
-        yield f"{folder}/{number:05d}", source.randbytes(length), 0o644
+        yield f"{folder}/{number:05d}", _content(source, length, spec.repeat), 0o644
+
+
+def _content(source: random.Random, length: int, repeat: int) -> bytes:
+    if repeat == 1:
+        return source.randbytes(length)
+    blocks = -(-length // (_BLOCK * repeat))
+    return b"".join(source.randbytes(_BLOCK) * repeat for _block in range(blocks))[:length]
 
 
 def _tar(files: Iterator[tuple[str, bytes, int]]) -> bytes:

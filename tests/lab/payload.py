@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import build, oci, places
@@ -128,7 +128,7 @@ def _image(layout: oci.Layout, spec: ImageSpec, platform: str) -> PlatformImage:
             layers.append(layout.tar_layer(layer))
             continue
         seed = layer.seed if platform == AMD64 else f"{layer.seed}-{platform.partition('/')[2]}"
-        layers.append(layout.layer(LayerSpec(seed, layer.files, layer.size, layer.compression)))
+        layers.append(layout.layer(replace(layer, seed=seed)))
     return layout.image(platform, tuple(layers))
 
 

@@ -1,0 +1,88 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of the full bench, each for a site of its own."""
+
+from __future__ import annotations
+
+from lab import payload
+
+from . import converged, payloads, plans, pulls, storage
+from .pulls import Task
+from .rows import BLIND, BLIND_PAUSED, NAIVE, Row
+from .ways import Site
+
+SEEDS = (1, 2, 3)
+# Manifests and small layers weigh more beside 30 MB.
+ONE_LAYER_BAR = 1.03
+_QUICK = (BLIND, BLIND_PAUSED)
+_ALL = (*_QUICK, NAIVE)
+
+
+def release_pulls(site: Site) -> list[Row]:
+    """Three release-like payloads at both rates; the slow naive playbook with the first."""
+    rows = []
+    for seed in SEEDS:
+        images = site.lab.push(payloads.release_like(seed))
+        for rate in pulls.TIME_BARS:
+            task = Task("release-like", seed, images, rate, timed=True)
+            rows += pulls.pull_rows(site, site.lab.nodes[0], task, _ALL if seed == 1 else _QUICK)
+    return rows
+
+
+def services_pulls(site: Site) -> list[Row]:
+    """The other shape, at both rates."""
+    rows = []
+    images = site.lab.push(payloads.services(1))
+    for rate in pulls.TIME_BARS:
+        task = Task("services", 1, images, rate, timed=True)
+        rows += pulls.pull_rows(site, site.lab.nodes[0], task, _QUICK)
+    return rows
+
+
+def one_layer_pulls(site: Site) -> list[Row]:
+    """5, 20 and 60 images over one layer."""
+    rows = []
+    for count in (5, 20, 60):
+        images = site.lab.push(payloads.over_one_layer(count, 1))
+        task = Task(f"{count} over one layer", 1, images, 100, bytes_bar=ONE_LAYER_BAR)
+        rows += pulls.pull_rows(site, site.lab.nodes[0], task, _ALL)
+    return rows
+
+
+def half_filled_pulls(site: Site) -> list[Row]:
+    """Release-like payloads of which the store has every other image."""
+    rows = []
+    for seed in SEEDS[:2]:
+        images = site.lab.push(payloads.release_like(seed))
+        half = payloads.half_of(images, seed)
+        task = Task("release-like on half of it", seed, images, 100, half)
+        rows += pulls.pull_rows(site, site.lab.nodes[0], task, (BLIND,))
+    return rows
+
+
+def storage_rows(site: Site) -> list[Row]:
+    """Payloads that are hard to predict, on each filesystem."""
+    wanted = [
+        payloads.small_files(1),
+        payloads.large_files(1),
+        payloads.crossed(1),
+        payload.demo(),
+    ]
+    pushed = {one.name: site.lab.push(one) for one in wanted}
+    return [
+        storage.unlimited_pull_row(site, node, f"{name}, {node.name}", 1, images)
+        for name, images in pushed.items()
+        for node in site.lab.nodes
+    ]
+
+
+def plan_rows(site: Site) -> list[Row]:
+    """The very large lock."""
+    return plans.plan_rows(site, site.lab.nodes[0], 1)
+
+
+def converged_rows(site: Site) -> list[Row]:
+    """A hundred images on three nodes."""
+    images = site.lab.push(payload.demo(100))
+    return converged.converged_rows(site, images, pairs=7, naive=True)

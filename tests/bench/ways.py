@@ -1,0 +1,112 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ways from a lock or a list to images on a node: ours and today's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet import DROP_IN, Control, Fleet, Run
+from lab import Lab, Node
+from lab.payload import PushedImage
+
+from . import probe
+
+_NAIVE = Path(__file__).parent / "naive"
+# As OpenShift's Machine Config Daemon does it: its workers take from one sorted list, each pauses
+# after an image (pinned_image_set.go: 5 workers, 1 s), and a failed pull is tried again.
+_BLIND = (
+    'tr " " "\\n" | sort | xargs --max-procs=5 --max-args=1 sh -c'
+    " 'until crictl pull $1 >/dev/null; do sleep 1; done; sleep $0' "
+)
+
+
+class WayFailed(Exception):
+    """A run that the bench measures did not do its work."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Nodes to bring to images, and the folder with sets and locks."""
+
+    lab: Lab
+    work: Path
+
+    @property
+    def product(self) -> Fleet:
+        """Our playbooks."""
+        return Fleet(self.lab, self.work)
+
+    @property
+    def naive(self) -> Fleet:
+        """The playbook that people write."""
+        return Fleet(self.lab, self.work, Control(folder=_NAIVE, playbook="{}.yml"))
+
+    def lock(self, name: str, images: Sequence[PushedImage]) -> Path:
+        """Lock images as users do, layers measured."""
+        name = name.replace(" ", "-")
+        path = self.work / f"{name}.lock.yml"
+        if not path.exists():
+            sets = [str(self.product.set_file(name, list(images)))]
+            _checked(self.product.lock(sets, path, pin_images_measure=True))
+        return path
+
+    def forget(self, node: Node) -> None:
+        """Bring a node to where it has no image and never saw us."""
+        node.exec(["rm", "-rf", "/var/lib/edgefleet-crio", DROP_IN])
+        node.wipe_store()
+
+    def pin(self, lock: Path, *nodes: Node, **variables: object) -> Run:
+        """Bring nodes to a lock with our playbook."""
+        limit = ",".join(node.name for node in nodes)
+        # The bench's disks are small; what the storage check keeps free is not its subject.
+        return _checked(
+            self.product.pin(
+                "--limit",
+                limit,
+                pin_images_lock=str(lock),
+                pin_images_min_free_bytes=0,
+                **variables,
+            )
+        )
+
+    def pin_naively(
+        self, images: Sequence[PushedImage], *nodes: Node, tags: str = "all", **variables: str
+    ) -> Run:
+        """Bring nodes to images with the naive playbook."""
+        limit = ",".join(node.name for node in nodes)
+        references = [image.reference for image in images]
+        return _checked(
+            self.naive.play("pin", "--limit", limit, "--tags", tags, images=references, **variables)
+        )
+
+
+def pull_with_the_product(site: Site, node: Node, lock: Path) -> float:
+    """Bring a node to a lock; returns the seconds that the module which pulls ran."""
+    site.pin(lock, node, **probe.start_recording(node))
+    return probe.only(probe.recorded(node), "pinned_image_set").seconds
+
+
+def pull_naively(site: Site, node: Node, images: Sequence[PushedImage]) -> float:
+    """Pull with the naive playbook; returns the seconds from its first pull to the end of its last."""
+    site.pin_naively(images, node, tags="pull", **probe.start_recording(node))
+    pulls = probe.recorded(node)
+    return pulls[-1].ended - pulls[0].started
+
+
+def pull_blindly(node: Node, images: Sequence[PushedImage], pause: int) -> float:
+    """Pull as OpenShift does, with a pause of so many seconds; returns the seconds it took."""
+    started = time.monotonic()
+    references = " ".join(image.reference for image in images)
+    node.exec(["sh", "-c", f"{_BLIND} {pause}"], stdin=references, timeout=None)
+    return time.monotonic() - started
+
+
+def _checked(run: Run) -> Run:
+    if run.rc != 0:
+        raise WayFailed(run.output[-3000:])
+    return run
