@@ -32,6 +32,10 @@ options:
     description: What must stay free on the image store's filesystem, in bytes.
     type: int
     default: 1073741824
+  allow_pins_above_gc_threshold:
+    description: Whether the kubelet's threshold for collecting images need not stay free, as for M(edgefleet.crio.node_storage_check).
+    type: bool
+    default: false
   max_parallel:
     description: How many images are pulled at once. Take 1 on control plane nodes, to spare etcd's disk.
     type: int
@@ -138,14 +142,17 @@ from ..module_utils.actions.pull import (
     ImageOutcome,
     PullPolicy,
     PullResult,
+    RoomFor,
     pull_missing,
 )
 from ..module_utils.actions.remove import remove_unwanted
+from ..module_utils.actions.storage import StorageWatch
 from ..module_utils.decisions.pull_order import NOTHING_LOCKED
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
+from ..module_utils.observed.crio import RunningConfig
 
 _UNCHANGED = ("present", "left", "failed")
 
@@ -158,6 +165,7 @@ def main() -> None:
             "references": {"type": "list", "elements": "str", "required": True},
             "locked": {"type": "dict", "options": OPTIONS},
             "min_free_bytes": {"type": "int", "default": 1073741824},
+            "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
             "max_parallel": {"type": "int", "default": 8},
             "retries": {"type": "int", "default": 4},
             "retry_delay": {"type": "float", "default": 1},
@@ -191,7 +199,13 @@ def _run(module: AnsibleModule) -> PullResult:
         return PullResult(tuple(remove_unwanted(LocalHost(), references, module.check_mode)))
     policy = PullPolicy(params["retries"], params["retry_delay"], params["max_parallel"])
     locked = parse_locked_images(params["locked"]) if params["locked"] else NOTHING_LOCKED
-    return pull_missing(LocalHost(), references, policy, module.check_mode, locked)
+
+    def watch(config: RunningConfig) -> RoomFor:
+        return StorageWatch(
+            LocalHost(), config, params["min_free_bytes"], params["allow_pins_above_gc_threshold"]
+        ).room_for
+
+    return pull_missing(LocalHost(), references, policy, module.check_mode, locked, watch)
 
 
 def _result(pulled: PullResult) -> dict[str, Any]:

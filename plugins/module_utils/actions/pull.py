@@ -12,13 +12,15 @@ from typing import Callable, Mapping, Sequence
 from ..decisions.pull_order import NOTHING_LOCKED, PullOrder, Start, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final
 from ..documents.locked_images import LockedImages, LockedLayer
+from ..errors import EdgefleetError
 from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import Completed, Host, require_root
+from ..node.host import Completed, Host, HostError, require_root
 from ..node.store import read_image_store, read_layers
 from ..observed.crio import RunningConfig
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
+from .turn import take_turn
 
 PRESENT = "present"
 PULLED = "pulled"
@@ -100,18 +102,31 @@ def pull_missing(
         outcomes.update((one, ImageOutcome(one, WOULD_PULL)) for one in missing)
     elif missing:
         order = PullOrder(missing, locked, layers, policy.max_parallel)
-        pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
-        now_present = read_image_store(host, crictl, config).present()
-        outcomes.update((one.reference, _as_listed(one, now_present)) for one in pulled)
+        with take_turn(host, "pull images", check_mode):
+            pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
+        listed = _listed(host, crictl, config)
+        outcomes.update((one.reference, _as_listed(one, listed)) for one in pulled)
     sizes = {start.reference: start.bytes for start in plan}
     return PullResult(
         tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references), plan
     )
 
 
-def _as_listed(outcome: ImageOutcome, present: frozenset[str]) -> ImageOutcome:
+def _listed(host: Host, crictl: Crictl, config: RunningConfig) -> frozenset[str] | str:
+    """Return the names that the daemon lists now, or why it does not."""
+    try:
+        return read_image_store(host, crictl, config).present()
+    except EdgefleetError as error:
+        return str(error)
+
+
+def _as_listed(outcome: ImageOutcome, listed: frozenset[str] | str) -> ImageOutcome:
     """Believe a pull only when the daemon lists its image."""
-    if outcome.outcome == PULLED and outcome.reference not in present:
+    if outcome.outcome != PULLED:
+        return outcome
+    if isinstance(listed, str):
+        return replace(outcome, outcome=FAILED, cause="unknown", message=listed)
+    if outcome.reference not in listed:
         cause = "crictl reported success, CRI-O does not list the image"
         return replace(outcome, outcome=FAILED, cause="unknown", message=cause)
     return outcome
@@ -235,7 +250,14 @@ class _Pull:
     def _collect(self) -> None:
         """Take note of the pulls that have ended."""
         for ended in [one for one in self._running if one.done()]:
-            tried, completed = self._running.pop(ended), ended.result()
+            tried = self._running.pop(ended)
+            try:
+                completed = ended.result()
+            except HostError as error:
+                # The journal could not be written: what cannot be recorded is not begun.
+                self._lacking = self._lacking or str(error)
+                self._failed(tried, str(error))
+                continue
             if completed.rc == 0:
                 self._succeeded(tried)
             else:
@@ -276,7 +298,12 @@ class _Pull:
             self._outcomes.append(ImageOutcome(reference, FAILED, "no_space", message))
 
     def _give_up(self, tried: _Tried) -> None:
-        self._journal.after("pull", reference=tried.reference, outcome=FAILED, cause=tried.cause)
+        try:
+            self._journal.after(
+                "pull", reference=tried.reference, outcome=FAILED, cause=tried.cause
+            )
+        except HostError as error:
+            self._lacking = self._lacking or str(error)
         self._end(tried, FAILED)
 
     def _end(self, tried: _Tried, outcome: str) -> None:

@@ -25,7 +25,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
     LockedLayer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+    Completed,
+    HostError,
+)
 from unit.fake_host import (
     IMAGES_JSON,
     JOURNAL,
@@ -301,6 +304,36 @@ def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:
         watch=lambda _config: lambda layers: "too much" if len(layers) > 2 else "",
     )  # fmt: skip
     assert [one.outcome for one in outcomes] == ["pulled"] * 3
+
+
+def test_a_journal_that_cannot_be_written(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs what is not begun yet; outcomes of the others are kept."""
+    appended = host.append
+
+    def append(path: str, text: str) -> None:
+        if B in text:
+            raise HostError(f"writing {path}", "No space left on device")
+        appended(path, text)
+
+    monkeypatch.setattr(host, "append", append)
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    outcomes = pulled(host, [A, B, C], PullPolicy(0, 0, 1))
+    full = f"writing {JOURNAL}: No space left on device."
+    assert [(one.outcome, one.cause, one.message) for one in outcomes] == [
+        ("pulled", "", ""), ("failed", "no_space", full),
+        ("failed", "no_space", "not tried: the disk was full"),
+    ]  # fmt: skip
+
+
+def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:
+    """What it does not list is not believed, and nothing else is lost."""
+    gone = crictl("images", "-o", "json", rc=1, stderr='level=fatal msg="no such file"')
+    host.expect(*look([]), pull(A), gone)
+    (outcome,) = pulled(host, [A])
+    assert (outcome.outcome, outcome.cause) == ("failed", "unknown")
+    said = "asking CRI-O with 'crictl images': no such file. CRI-O must be running."
+    assert outcome.message == said
 
 
 def test_success_that_is_not_there(host: FakeHost) -> None:

@@ -249,6 +249,26 @@ class TestPinnedImageSet:
         host.expect(status_config(), images([A]))
         assert run_module("pinned_image_set", references=[A])["changed"] is False
 
+    def test_no_room(self, host: FakeHost, run_module: RunModule) -> None:
+        """Nothing is begun on a disk that is full, unless the kubelet's threshold may be ignored."""
+        host.files["/var/lib/kubelet/config.yaml"] = (
+            "imageGCHighThresholdPercent: 50\nevictionHard: {}\n"
+        )
+        room = Filesystem(STORE, 1, 1000 * 2**30, 100 * 2**30, 10**6, 10**6)
+        host.rooms = {STORE: room, "/var/tmp": room, "/var/lib/kubelet": room}
+        look = (status_config(), images())
+        host.expect(*look, images())
+        result = run_module("pinned_image_set", references=[A], locked=LOCKED)
+        (outcome,) = result["images"]
+        assert (outcome["cause"], outcome["attempts"]) == ("no_space", 0)
+        assert "imageGCHighThresholdPercent" in outcome["message"]
+        host.files[IMAGES_JSON] = images_json([A])
+        host.expect(*look, crictl("pull", A), images([A]))
+        result = run_module(
+            "pinned_image_set", references=[A], locked=LOCKED, allow_pins_above_gc_threshold=True
+        )
+        assert "failed" not in result
+
     def test_failed_images(self, host: FakeHost, run_module: RunModule) -> None:
         """The message names the first one; what was pulled is a change all the same."""
         host.files[IMAGES_JSON] = images_json([B])
