@@ -100,7 +100,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.actions.pins import FAIL, MERGE, DropInResult, write_drop_in
+from ..module_utils.actions.pin_files import FAIL, MERGE
+from ..module_utils.actions.pins import DropInResult, write_drop_in
 from ..module_utils.documents.drop_in import DEFAULT_PATH
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError

@@ -86,7 +86,7 @@ platform:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.look import look_at
-from ..module_utils.actions.pins import FAIL, MERGE
+from ..module_utils.actions.pin_files import FAIL, MERGE
 from ..module_utils.decisions.convergence import MISSING
 from ..module_utils.documents.drop_in import DEFAULT_PATH
 from ..module_utils.documents.reference import parse_digest_references

@@ -8,29 +8,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any
 
 from ..node.host import STATE_DIRECTORY, Host
+from .pin_record import PATH, fold_pins
 
-PATH = STATE_DIRECTORY + "/journal.jsonl"
 # Where a shortened journal is written before it takes the journal's place.
 _SCRATCH = STATE_DIRECTORY + "/.journal.new"
 # Enough for years of changes at one site; past it the older half goes. In characters.
 _HISTORY_MAX = 1_000_000
 _HISTORY_KEPT = _HISTORY_MAX // 2
-
-
-@dataclass(frozen=True)
-class PinRecord:
-    """What the journal knows of pins.
-
-    ``pinned`` are the references that we last put into the drop-in, ``known`` those that we ever
-    put there and that may still be in the store.
-    """
-
-    pinned: frozenset[str] = frozenset()
-    known: frozenset[str] = frozenset()
 
 
 class Journal:
@@ -40,10 +27,6 @@ class Journal:
         self._host = host
         self._lock = threading.Lock()
         self._whole = False
-
-    def pin_record(self) -> PinRecord:
-        """Return what the journal says about pins; a line torn by a crash is passed over."""
-        return _fold(_entries(self._host.read(PATH) or ""))
 
     def before(self, event: str, **details: Any) -> None:
         """Record that an effect is about to happen."""
@@ -58,7 +41,7 @@ class Journal:
         text = self._host.read(PATH) or ""
         if len(text) <= _HISTORY_MAX:
             return
-        record = _fold(_entries(text))
+        record = fold_pins(text)
         snapshot = self._line(
             {
                 "event": "snapshot",
@@ -85,38 +68,3 @@ class Journal:
     def _line(self, entry: dict[str, Any]) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))
         return json.dumps({"time": stamp, **entry}, sort_keys=False) + "\n"
-
-
-def _entries(text: str) -> Iterable[dict[str, Any]]:
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
-
-
-def _fold(entries: Iterable[dict[str, Any]]) -> PinRecord:
-    """Follow the entries in their order; what may have happened counts as pinned."""
-    pinned: set[str] = set()
-    known: set[str] = set()
-    for entry in entries:
-        event, phase = entry.get("event"), entry.get("phase")
-        if event == "snapshot":
-            pinned, known = _references(entry, "pinned"), _references(entry, "known")
-        elif event == "pin" and phase == "before":
-            added = _references(entry, "added")
-            pinned, known = pinned | added, known | added
-        elif event == "pin" and phase == "after":
-            pinned = pinned - _references(entry, "withdrawn")
-        elif event in ("remove", "forget") and phase == "after":
-            gone = _references(entry, "references")
-            pinned, known = pinned - gone, known - gone
-    return PinRecord(frozenset(pinned), frozenset(known))
-
-
-def _references(entry: dict[str, Any], key: str) -> set[str]:
-    """Return a list of an entry; none where somebody has edited it into something else."""
-    value = entry.get(key)
-    return {one for one in value if isinstance(one, str)} if isinstance(value, list) else set()

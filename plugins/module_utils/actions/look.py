@@ -22,8 +22,8 @@ from ..node.crictl import SOCKET, Crictl
 from ..node.crio import Crio
 from ..node.host import CommandFailed, Host, require_root
 from ..node.store import read_image_store
-from .journal import Journal
-from .pins import survey_pin_files
+from .pin_files import survey_pin_files
+from .pin_record import read_pin_record
 
 # What Go, and so OCI platforms, call the machines that `uname -m` names.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -48,7 +48,7 @@ def look_at(host: Host, path: str, wanted: Sequence[str], on_conflict: str) -> L
     crio, crictl = Crio(host), Crictl(host)
     files = survey_pin_files(crio, path)
     merged = files.merged(wanted, on_conflict) if wanted else ()
-    known = Journal(host).pin_record().known
+    known = read_pin_record(host).known
     deviations = file_deviations((*wanted, *merged), path, host.found(path))
     if wanted:
         deviations += override_deviations(files.overriding)

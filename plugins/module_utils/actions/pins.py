@@ -10,52 +10,20 @@ from typing import Iterable
 
 from ..decisions.transaction import PinPlan, plan_pins
 from ..decisions.versions import OLDEST, is_supported
-from ..documents.drop_in import MODE, parse_drop_in
+from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
-from ..node.crio import MCO_MARKER, Crio, DropIn, scratch_for
-from ..node.host import CommandFailed, Host, require_root
+from ..node.crio import MCO_MARKER, Crio
+from ..node.crio_service import CrioService, scratch_for
+from ..node.host import Host, require_root
 from ..observed.found_file import DIRECTORY, FoundFile
 from .journal import Journal
+from .pin_files import FAIL, PinFiles, survey_pin_files
+from .pin_record import read_pin_record
 from .turn import take_turn
-
-# What is done about an earlier file's pins, which the drop-in would replace.
-FAIL = "fail"
-MERGE = "merge"
 
 
 class NotOurs(EdgefleetError):
     """A node on which the drop-in must not be written."""
-
-
-@dataclass(frozen=True)
-class PinFiles:
-    """All files that set pins: those read after the drop-in win, those before it lose.
-
-    ``ours`` is what the drop-in lists now, None where it is not there or CRI-O cannot read it.
-    """
-
-    overriding: tuple[str, ...]
-    overridden: tuple[str, ...]
-    overriding_pins: tuple[str, ...]
-    earlier_pins: tuple[str, ...]
-    ours: tuple[str, ...] | None
-
-    def in_force(self) -> tuple[str, ...]:
-        """Return the pins that CRI-O follows by these files."""
-        if self.overriding:
-            return self.overriding_pins
-        return self.earlier_pins if self.ours is None else self.ours
-
-    def foreign_in_force(self) -> tuple[str, ...]:
-        """Return those of them that somebody else asked for, in our drop-in too."""
-        if self.overriding:
-            return self.overriding_pins
-        return tuple(one for one in self.earlier_pins if self.ours is None or one in self.ours)
-
-    def merged(self, wanted: Iterable[str], on_conflict: str) -> tuple[str, ...]:
-        """Return what the drop-in must list beside ``wanted`` so that it replaces nothing."""
-        foreign = self.earlier_pins if on_conflict == MERGE else ()
-        return tuple(sorted(set(foreign) - set(wanted)))
 
 
 @dataclass(frozen=True)
@@ -69,29 +37,6 @@ class DropInResult:
     before: str | None
     files: PinFiles
     merged: tuple[str, ...]
-
-
-def survey_pin_files(crio: Crio, path: str) -> PinFiles:
-    """Find the files that set pins, in the order in which CRI-O reads them; ``path`` is ours."""
-    place = path.split("/")
-    ours = None
-    earlier: list[tuple[str, tuple[str, ...]]] = []
-    later: list[tuple[str, tuple[str, ...]]] = []
-    for drop_in in crio.files_with_pins():
-        if drop_in.path == path:
-            ours = _own_pins(crio, drop_in)
-            continue
-        pins = crio.pins_of(drop_in)
-        if pins is not None:
-            # /etc/crio/crio.conf sorts before every drop-in, and CRI-O reads it first.
-            (later if drop_in.path.split("/") > place else earlier).append((drop_in.path, pins))
-    return PinFiles(
-        overriding=tuple(name for name, _pins in later),
-        overridden=tuple(name for name, _pins in earlier),
-        overriding_pins=later[-1][1] if later else (),
-        earlier_pins=earlier[-1][1] if earlier else (),
-        ours=ours,
-    )
 
 
 def write_drop_in(
@@ -110,7 +55,7 @@ def write_drop_in(
     :raises EdgefleetError: when CRI-O would not start with the result; nothing is changed then.
     """
     require_root(host, "writing the drop-in")
-    crio = Crio(host)
+    crio = CrioService(host)
     _refuse_foreign_node(crio)
     with take_turn(host, "write the drop-in", check_mode):
         return _write(host, crio, path, state, tuple(wanted), on_conflict, check_mode)
@@ -118,7 +63,7 @@ def write_drop_in(
 
 def _write(
     host: Host,
-    crio: Crio,
+    crio: CrioService,
     path: str,
     state: str,
     wanted: tuple[str, ...],
@@ -130,7 +75,7 @@ def _write(
     _refuse_directory(host, path, before)
     files = survey_pin_files(crio, path)
     merged = files.merged(wanted, on_conflict)
-    pinned_before = journal.pin_record().pinned.union(files.ours or ())
+    pinned_before = read_pin_record(host).pinned.union(files.ours or ())
     plan = plan_pins(state, (*wanted, *merged), before, pinned_before)
     result = DropInResult(plan, before.text, files, merged)
     if not plan.changed:
@@ -149,18 +94,6 @@ def _write(
     journal.after("pin", path=path, state=state, withdrawn=plan.withdrawn)
     journal.shorten()
     return result
-
-
-def _own_pins(crio: Crio, drop_in: DropIn) -> tuple[str, ...] | None:
-    """Return what the drop-in pins, also when somebody else wrote it."""
-    pins = parse_drop_in(drop_in.text)
-    if pins is not None:
-        return pins
-    try:
-        return crio.pins_of(drop_in)
-    except CommandFailed:
-        # Torn or edited into what CRI-O cannot read: it is refused at the next check.
-        return None
 
 
 def _refuse_replacing(path: str, files: PinFiles, references: Iterable[str]) -> None:

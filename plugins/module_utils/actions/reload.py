@@ -12,11 +12,13 @@ from ..decisions.convergence import UNPINNED, image_deviations, left_over_pins, 
 from ..decisions.versions import needs_restart
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
-from ..node.crio import DROP_IN_DIRECTORY, NO_DIRECTORY, Crio
+from ..node.crio import DROP_IN_DIRECTORY
+from ..node.crio_service import NO_DIRECTORY, CrioService
 from ..node.host import Host, require_root
 from ..node.store import read_image_store
 from .journal import Journal
-from .pins import PinFiles, survey_pin_files
+from .pin_files import PinFiles, survey_pin_files
+from .pin_record import read_pin_record
 from .turn import take_turn
 
 _POLL_INTERVAL = 0.2
@@ -62,8 +64,8 @@ def take_configuration(
     :raises ReloadFailed: when it does not, naming which and what CRI-O logged.
     """
     require_root(host, "reloading CRI-O")
-    crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
-    known, files = journal.pin_record().known, survey_pin_files(crio, path)
+    crio, crictl, journal = CrioService(host), Crictl(host), Journal(host)
+    known, files = read_pin_record(host).known, survey_pin_files(crio, path)
     expectation = _Expectation(host, crio, crictl, wanted, known, files)
     before = expectation.compare()
     if not before:
@@ -100,7 +102,7 @@ class _Expectation:
     """What the running CRI-O should report, and whom to ask."""
 
     host: Host
-    crio: Crio
+    crio: CrioService
     crictl: Crictl
     wanted: Sequence[str]
     known: frozenset[str]

@@ -15,7 +15,8 @@ from ..node.host import Host, require_root
 from ..node.store import read_image_store
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
-from .pins import survey_pin_files
+from .pin_files import survey_pin_files
+from .pin_record import read_pin_record
 from .pull import FAILED, ImageOutcome
 from .turn import take_turn
 
@@ -42,7 +43,7 @@ def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> lis
     crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
     config = crio.running_config()
     store = read_image_store(host, crictl, config)
-    known = journal.pin_record().known
+    known = read_pin_record(host).known
     still_pinning = None
     if check_mode:
         files = survey_pin_files(crio, DEFAULT_PATH)

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.journal import Journal
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pin_record import (
+    read_pin_record,
+)
 from unit.fake_host import JOURNAL, FakeHost
 
 
@@ -80,7 +83,7 @@ def pin(phase: str, **details: Any) -> dict[str, Any]:
 def test_pin_record(host: FakeHost, entries: list[Any], pinned: str, known: str) -> None:
     """What we last pinned, and what we ever pinned that may still be there."""
     host.files[JOURNAL] = "".join(json.dumps(entry) + "\n" for entry in entries)
-    record = Journal(host).pin_record()
+    record = read_pin_record(host)
     assert (record.pinned, record.known) == (frozenset(pinned), frozenset(known))
 
 
@@ -89,7 +92,7 @@ def test_a_torn_line_is_passed_over_and_ended(host: FakeHost) -> None:
     whole = json.dumps(pin("before", added=["a"]))
     host.files[JOURNAL] = f'{whole}\n{{"event": "pin", "pha'
     log = Journal(host)
-    assert log.pin_record().pinned == {"a"}
+    assert read_pin_record(host).pinned == {"a"}
     host.files[JOURNAL] = f"{whole}\n{{"
     lines = []
     host.append = lambda _path, text: lines.append(text)  # type: ignore[method-assign] # the raw text counts
@@ -123,7 +126,7 @@ def test_it_stays_small(host: FakeHost) -> None:
     assert text.endswith(kept)
     assert 500_000 - len(lines[0]) < len(kept) < 500_000
     assert kept.startswith('{"event": "pull"')
-    record = Journal(host).pin_record()
+    record = read_pin_record(host)
     assert (record.pinned, record.known) == (set(names[10:]), set(names))
     assert host.events[-1] == ("write", f"{JOURNAL} 600")
     assert host.scratches == ["/var/lib/edgefleet-crio/.journal.new"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pins import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pin_files import (
     PinFiles,
     survey_pin_files,
-    write_drop_in,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pins import write_drop_in
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
 )

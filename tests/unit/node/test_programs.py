@@ -10,7 +10,11 @@ from dataclasses import replace
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crictl import Crictl
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio, scratch_for
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio_service import (
+    CrioService,
+    scratch_for,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     CommandFailed,
     HostError,
@@ -86,7 +90,7 @@ def test_a_lone_star_is_refused(host: FakeHost, pins: list[str]) -> None:
     answer = replace(check_config(CONF_D), stdout=f"pinned_images = [\n{printed}]\n")
     host.expect(answer)
     with pytest.raises(CommandFailed, match=r"holds a lone '\*', on which CRI-O panics"):
-        Crio(host).check()
+        CrioService(host).check()
 
 
 def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
@@ -104,7 +108,7 @@ def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
 def test_a_path_elsewhere_is_not_put_into_the_copy(host: FakeHost) -> None:
     """What CRI-O does not read cannot spoil its configuration."""
     host.expect(check_config("/run/edgefleet-crio/crio.conf.d"))
-    Crio(host).check_with("/elsewhere/50-x", "= =")
+    CrioService(host).check_with("/elsewhere/50-x", "= =")
     assert host.files == {}
 
 
@@ -113,7 +117,7 @@ def test_systemctl(host: FakeHost, action: str, word: str) -> None:
     """A failure of systemctl is told."""
     host.expect(service(word, rc=1, stderr="Unit crio.service not found.\n"))
     with pytest.raises(CommandFailed, match=rf"^{word}\w* CRI-O: Unit crio\.service not found\.$"):
-        getattr(Crio(host), action)()
+        getattr(CrioService(host), action)()
 
 
 def test_no_crio(host: FakeHost) -> None:
