@@ -297,13 +297,20 @@ def test_no_room_in_the_middle(host: FakeHost) -> None:
 
 def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:
     """It waits until that has ended, and is asked for again alone."""
+    asked = []
+
+    def room_for(layers: Mapping[str, LockedLayer]) -> str:
+        asked.append(set(layers))
+        return "too much" if len(layers) > 2 else ""
+
     host.files[IMAGES_JSON] = images_json([A, B, C])
     host.expect(*look([]), pull(B)).expect_in_any_order(pull(A), pull(C)).expect(images([A, B, C]))
     outcomes = pulled(
         host, [A, B, C], PullPolicy(0, 0, 2), locked=LOCKED,
-        watch=lambda _config: lambda layers: "too much" if len(layers) > 2 else "",
+        watch=lambda _config: room_for,
     )  # fmt: skip
     assert [one.outcome for one in outcomes] == ["pulled"] * 3
+    assert asked[:3] == [{"base", "b"}, {"base", "b", "c"}, {"a"}]
 
 
 def test_a_journal_that_cannot_be_written(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:

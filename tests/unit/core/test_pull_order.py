@@ -165,6 +165,16 @@ class TestOrder:
         order.wait_again("one")
         assert order.choose() == Start("one", {"a": LockedLayer(1)})
 
+    def test_what_was_given_back_counts_again(self) -> None:
+        """As bytes of the images that need it, and as what others wait for."""
+        images = locked({"s": 10, "x": 7, "y": 9}, one="s", two="s", three="s", x="x", y="y")
+        order = order_of(images, max_parallel=1)
+        assert started(order) == "one"
+        order.fail("one")
+        for name in ("two", "y", "x", "three"):
+            assert started(order) == name
+            order.complete(name)
+
     def test_those_not_tried_come_first(self) -> None:
         """Whatever they carry."""
         order = order_of(locked({"big": 99, "a": 1, "b": 2}, one=["big"], a="a", b="b"), 1)
