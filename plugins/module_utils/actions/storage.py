@@ -27,7 +27,7 @@ from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.kubelet import read_kubelet_limits
-from ..node.store import read_contents, read_layers
+from ..node.store import read_contents, read_stored_layers
 from ..observed.crio import RunningConfig
 
 # The kubelet's root directory, which lies on what it calls nodefs.
@@ -84,7 +84,7 @@ def check_storage(
     keep_gc_threshold = not limits.allow_pins_above_gc_threshold
     budget = plan_storage(
         locked=locked,
-        present=read_layers(host, config),
+        stored=read_stored_layers(host, config),
         places=places,
         max_parallel=max_parallel,
         reserves=reserves_on(
@@ -141,7 +141,7 @@ class StorageWatch:
         places = _places(self._host, self._config)
         budget = plan_storage(
             locked=LockedImages({"": tuple(layers)}, layers),
-            present=frozenset(),
+            stored={},
             places=places,
             max_parallel=1,
             reserves=reserves_on(

@@ -13,7 +13,7 @@ from typing import Iterable, Mapping, Sequence
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import KubeletLimits
-from ..observed.store import StoreContents
+from ..observed.store import StoreContents, StoredLayer
 from .footprint import (
     Footprint,
     blocks_of,
@@ -22,6 +22,7 @@ from .footprint import (
     record_footprint,
     staged_footprint,
 )
+from .stacks import unpacked_layers
 
 # What is measured was at most so far off on real pulls (tests/integration/test_storage.py).
 MARGIN_PERCENT = 2
@@ -177,20 +178,21 @@ class StorageBudget:
 
 def plan_storage(
     locked: LockedImages,
-    present: frozenset[str],
+    stored: Mapping[str, StoredLayer],
     places: Sequence[Place],
     max_parallel: int,
     reserves: Sequence[tuple[Filesystem, Reserve]],
 ) -> StorageBudget:
     """Plan what pulling ``locked`` needs on the node.
 
-    :param present: compressed digests of the layers that are there already.
+    :param stored: the layers that are there already, in all stores, by their identifiers.
     :param places: where images and staged blobs go, and records where not with the images.
     :param max_parallel: how many images are in flight at once, their blobs staged compressed.
         Images in flight share no missing layer.
     :param reserves: what must stay free, each with the filesystem it is about.
     """
-    missing = locked.missing_layers(present)
+    missing = locked.missing_layers(digests_of(stored))
+    unpacked = _unpacked(locked, stored)
     records_at = RECORDS if any(place.use == RECORDS for place in places) else IMAGES
     rooms: dict[tuple[int, int], Room] = {}
     for place in places:
@@ -198,9 +200,9 @@ def plan_storage(
         if place.use == TEMPORARY:
             staged = staged_peak(locked, missing, max_parallel)
         if place.use == IMAGES:
-            store = store_footprint(locked, missing, place.kind)
+            store = store_footprint(locked, unpacked, place.kind)
         if place.use == records_at:
-            store = store.plus(records_footprint(missing, place.kind))
+            store = store.plus(records_footprint(unpacked, place.kind))
         for account, filesystem in {one.account: one for one in place.filesystems[::-1]}.items():
             room = rooms.get(account, Room(filesystem, (), Footprint(), Footprint(), ()))
             rooms[account] = Room(
@@ -221,17 +223,24 @@ def plan_storage(
     )
 
 
-def store_footprint(
-    locked: LockedImages, missing: Mapping[str, LockedLayer], kind: str
-) -> Footprint:
-    """Return what images and their missing layers take in the store, without the records."""
-    parts = [layer_footprint(layer, kind) for layer in missing.values()]
+def digests_of(stored: Mapping[str, StoredLayer]) -> frozenset[str]:
+    """Return the compressed digests of the layers that need not be fetched again."""
+    return frozenset(layer.digest for layer in stored.values() if layer.digest)
+
+
+def _unpacked(locked: LockedImages, stored: Mapping[str, StoredLayer]) -> list[LockedLayer]:
+    return [locked.layers[one] for one in unpacked_layers(locked.images.values(), stored)]
+
+
+def store_footprint(locked: LockedImages, unpacked: Iterable[LockedLayer], kind: str) -> Footprint:
+    """Return what images and the layers to unpack take in the store, without the records."""
+    parts = [layer_footprint(layer, kind) for layer in unpacked]
     return _sum([*parts, *(image_footprint(len(one), kind) for one in locked.images.values())])
 
 
-def records_footprint(missing: Mapping[str, LockedLayer], kind: str) -> Footprint:
-    """Return what the records of the missing layers' tars take."""
-    return _sum([record_footprint(layer, kind) for layer in missing.values()])
+def records_footprint(unpacked: Iterable[LockedLayer], kind: str) -> Footprint:
+    """Return what the records of the tars of layers to unpack take."""
+    return _sum([record_footprint(layer, kind) for layer in unpacked])
 
 
 def _sum(parts: Sequence[Footprint]) -> Footprint:
@@ -319,9 +328,7 @@ def pinned_share(
     room = images.filesystems[-1]
     names = frozenset(wanted).union(locked.images)
     pinned = [one for one, image in contents.images.items() if image.names & names]
-    missing = locked.missing_layers(
-        frozenset(layer.digest for layer in contents.layers.values() if layer.digest)
-    )
+    unpacked = _unpacked(locked, contents.layers)
     present = 0
     for identifier in contents.layers_of(pinned):
         layer = contents.layers[identifier]
@@ -332,8 +339,8 @@ def pinned_share(
     return PinnedShare(
         path=room.path,
         present_bytes=present,
-        missing_bytes=store_footprint(locked, missing, images.kind).bytes
-        + records_footprint(missing, images.kind).bytes,
+        missing_bytes=store_footprint(locked, unpacked, images.kind).bytes
+        + records_footprint(unpacked, images.kind).bytes,
         total_bytes=room.total_bytes,
         threshold_bytes=room.total_bytes - reserve if reserve else 0,
         source=_gc_source(limits) if limits else "",

@@ -9,8 +9,10 @@ from ..observed.crio import RunningConfig
 from ..observed.store import (
     ImageStore,
     StoreContents,
+    StoredLayer,
     StoredNames,
     parse_images_json,
+    parse_layers,
     parse_layers_json,
     parse_store_contents,
 )
@@ -35,8 +37,20 @@ def read_image_store(host: Host, crictl: Crictl, config: RunningConfig) -> Image
 
 def read_layers(host: Host, config: RunningConfig) -> frozenset[str]:
     """Return the compressed digests of the layers that need not be fetched again."""
+    return frozenset().union(*map(parse_layers_json, _layers_texts(host, config)))
+
+
+def read_stored_layers(host: Host, config: RunningConfig) -> dict[str, StoredLayer]:
+    """Return the layers of all stores by their identifiers, which are the same in each."""
+    layers: dict[str, StoredLayer] = {}
+    for text in _layers_texts(host, config):
+        layers.update(parse_layers(text))
+    return layers
+
+
+def _layers_texts(host: Host, config: RunningConfig) -> list[str]:
     texts = [host.read(f"{root}/{_LAYERS}") for root in _roots(config)]
-    return frozenset().union(*(parse_layers_json(text) for text in texts if text))
+    return [text for text in texts if text]
 
 
 def read_contents(host: Host, config: RunningConfig) -> StoreContents:
