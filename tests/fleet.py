@@ -145,6 +145,8 @@ class Fleet:
         environment = {
             **self.control.environment(),
             "HOME": str(self.home),
+            # Another lab may have had the same address, and other images there.
+            "XDG_CACHE_HOME": str(self.work / "cache"),
             "ANSIBLE_NOCOLOR": "1",
         }
         ended = subprocess.run(

@@ -1,24 +1,46 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lock sets on the control node: ask the registries, write the lock in one step."""
+"""Lock images on the control node: ask the registries, write the lock in one step."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.actions.lock import Unresolved, resolve
-from ..module_utils.actions.sources import read_sets
-from ..module_utils.documents.lock import HEADING, Lock, build_lock, lock_document
-from ..module_utils.documents.platform import parse_platform
-from ..module_utils.documents.yaml_text import render_document
+from ..module_utils.actions.image_files import ImageFiles
+from ..module_utils.actions.image_sources import ImageSources
+from ..module_utils.actions.lock import Unresolved, make_lock, verify_lock
+from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers
+from ..module_utils.actions.sources import Place, read_sources
+from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
+from ..module_utils.documents.lock_changes import (
+    change_lines,
+    compare_locks,
+    lock_totals,
+    readable_bytes,
+    total_lines,
+)
+from ..module_utils.documents.platform import parse_pool_platforms
+from ..module_utils.documents.sources import PinnedImageSetSource, Source, parse_sources
+from ..module_utils.documents.wanted_set import WantedSet
+from ..module_utils.documents.yaml_text import load_documents, render_document
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
-from ..plugin_utils.control import search_folders, source_list
+from ..module_utils.node.manifests import Manifests
+from ..module_utils.node.skopeo import Skopeo
+from ..plugin_utils.control import (
+    cache_folder,
+    search_folders,
+    source_list,
+    standard_input,
+    structure,
+)
 
 _MODE = 0o644
 # A line each time this part of all images is done.
@@ -34,15 +56,19 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        """Resolve the sets and write the lock, unless check mode or nothing changed."""
+        """Resolve the sources and write the lock, unless check mode or nothing changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
                 "path": {"type": "str"},
-                "sets": {"type": "raw", "required": True},
-                "platforms": {"type": "list", "elements": "str", "default": ["linux/amd64"]},
+                "sets": {"type": "raw"},
+                "sources": {"type": "raw"},
+                "platforms": {"type": "raw", "default": ["linux/amd64"]},
+                "stores": {"type": "dict", "default": {}},
                 "registry_auth": {"type": "str"},
                 "partial": {"type": "bool", "default": False},
+                "measure": {"type": "bool", "default": False},
+                "keep_layers": {"type": "str"},
             },
         )
         result.update(changed=False, unresolved=[])
@@ -58,30 +84,91 @@ class ActionModule(ActionBase):
             raise EdgefleetError(
                 "writing the lock", "it has no path", "Name one in pin_images_lock."
             )
-        host, folders = LocalHost(), search_folders(self._loader.get_basedir())
-        platforms = [parse_platform(one, "platforms") for one in arguments["platforms"]]
-        sets = read_sets(host, source_list(arguments["sets"]), folders)
-        references = sorted({reference for one in sets for reference in one.references})
-        resolution = resolve(
-            host,
-            references,
-            platforms,
-            arguments["registry_auth"] or "",
-            _Progress(len(references)),
+        before = _read_before(arguments["path"])
+        # In check mode a lock is verified: what is remembered of registries proves nothing.
+        verifies = bool(self._task.check_mode and arguments["path"])
+        skopeo = Skopeo(LocalHost(), arguments["registry_auth"] or "")
+        folder = f"{cache_folder()}/manifests"
+        registry = Manifests(LocalHost(), skopeo, folder, ask=verifies)
+        failed: tuple[Unresolved, ...] = ()
+        if verifies and before:
+            failed = verify_lock(registry, before)
+        if verifies and before and not _sources(arguments):
+            return self._answer(arguments, before, before, failed)
+        platforms = parse_pool_platforms(_platforms(arguments["platforms"]), "platforms")
+        images = ImageSources(registry, ImageFiles(LocalHost(), skopeo, cache_folder()), platforms)
+        sets = self._read(arguments, images)
+        made = make_lock(
+            registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress
         )
-        unresolved = [vars(one) for one in resolution.unresolved]
-        if unresolved and not arguments["partial"]:
-            return {
-                "failed": True,
-                "unresolved": unresolved,
-                "msg": _failure(resolution.unresolved, len(references)),
-            }
-        lock = build_lock(sets, platforms, resolution.resolved, resolution.layers)
-        return {"unresolved": unresolved, **_totals(lock), **self._write(lock, arguments["path"])}
+        # What is wanted and was locked before fails twice, and is named once.
+        each = {one.reference: one for one in (*failed, *made.unresolved)}
+        return self._answer(arguments, before, made.lock, tuple(each.values()))
 
-    def _write(self, lock: Lock, path: str | None) -> dict[str, Any]:
-        if not path:
-            return {"lock": lock_document(lock)}
+    def _read(self, arguments: dict[str, Any], images: ImageSources) -> list[WantedSet]:
+        place = Place(
+            LocalHost(),
+            search_folders(self._loader.get_basedir()),
+            standard_input(),
+            arguments["stores"],
+            Display().warning,
+        )
+        return read_sources(place, _sources(arguments), images.read)
+
+    def _measurer(
+        self, arguments: dict[str, Any], skopeo: Skopeo, before: Lock | None
+    ) -> Callable[[Mapping[str, WantedLayer]], Measured]:
+        """Return what measures layers; check mode fetches none, and goes by the lock there is."""
+
+        def measure(layers: Mapping[str, WantedLayer]) -> Measured:
+            keep = arguments["keep_layers"]
+            return measure_layers(
+                LocalHost(),
+                skopeo,
+                layers,
+                cache_folder(),
+                os.path.abspath(keep) if keep else "",
+                _measure_progress(layers),
+            )
+
+        def recall(_layers: Mapping[str, WantedLayer]) -> Measured:
+            known = before.layers.items() if before and arguments["measure"] else ()
+            return Measured({name: one.measure for name, one in known if one.measure}, ())
+
+        return measure if arguments["measure"] and not self._task.check_mode else recall
+
+    def _answer(
+        self,
+        arguments: dict[str, Any],
+        before: Lock | None,
+        lock: Lock,
+        unresolved: tuple[Unresolved, ...],
+    ) -> dict[str, Any]:
+        failed = [vars(one) for one in unresolved]
+        if unresolved and not arguments["partial"]:
+            for one in unresolved:
+                Display().display(f"image_lock: {_failure_line(one)}")
+            return {"failed": True, "unresolved": failed, "msg": _failure(unresolved)}
+        answer: dict[str, Any] = {
+            "unresolved": failed,
+            "lock": lock_document(lock),
+            "images": len(lock.images),
+            "layers": len(lock.layers),
+            "layer_bytes": sum(one.size for one in lock.layers.values()),
+            "totals": [asdict(one) for one in lock_totals(lock)],
+        }
+        if not arguments["path"]:
+            return answer
+        changes = compare_locks(before, lock) if before else None
+        for line in [*(change_lines(changes) if changes else []), *total_lines(lock_totals(lock))]:
+            Display().display(f"image_lock: {line}")
+        return {
+            **answer,
+            "changes": asdict(changes) if changes else None,
+            **self._write(lock, arguments["path"]),
+        }
+
+    def _write(self, lock: Lock, path: str) -> dict[str, Any]:
         host, target = LocalHost(), os.path.abspath(path)
         before, after = host.read(target), render_document(lock_document(lock), HEADING)
         changed = before != after
@@ -90,7 +177,6 @@ class ActionModule(ActionBase):
             host.write_atomic(target, after, _MODE, os.path.join(folder, f".{name}.new"))
         return {
             "changed": changed,
-            "lock": lock_document(lock),
             "diff": {
                 "before_header": path,
                 "after_header": path,
@@ -100,29 +186,62 @@ class ActionModule(ActionBase):
         }
 
 
-class _Progress:
-    """Prints how many images are done, a few times in all."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._step = max(1, total // _PROGRESS_STEPS)
-
-    def __call__(self, done: int) -> None:
-        if done % self._step == 0 or done == self._total:
-            Display().display(f"image_lock: {done} of {self._total} images")
+def _progress(done: int, total: int) -> None:
+    """Print how many images are done, a few times in all."""
+    if done % max(1, total // _PROGRESS_STEPS) == 0 or done == total:
+        Display().display(f"image_lock: {done} of {total} images")
 
 
-def _totals(lock: Lock) -> dict[str, Any]:
-    return {
-        "images": len(lock.images),
-        "layers": len(lock.layers),
-        "layer_bytes": sum(one.size for one in lock.layers.values()),
-    }
+def _measure_progress(layers: Mapping[str, WantedLayer]) -> Callable[[int, int], None]:
+    total = sum(one.size for one in layers.values())
+    shown = [0]
+
+    def progress(done: int, done_bytes: int) -> None:
+        step = done_bytes * _PROGRESS_STEPS // max(1, total)
+        if step > shown[0] or done == len(layers):
+            shown[0] = step
+            Display().display(
+                f"image_lock: {done} of {len(layers)} layers measured,"
+                f" {readable_bytes(done_bytes)} of {readable_bytes(total)}"
+            )
+
+    return progress
 
 
-def _failure(unresolved: tuple[Unresolved, ...], total: int) -> str:
-    named = "; ".join(f"{one.reference} ({one.cause}: {one.message})" for one in unresolved)
+def _platforms(value: Any) -> Any:
+    """Return platforms from a string of names, or of a mapping, as surveys and ``-e`` give it."""
+    if isinstance(value, str) and ":" in value:
+        return structure(value, "platforms")
+    return source_list(value) if isinstance(value, str) else value
+
+
+def _sources(arguments: dict[str, Any]) -> list[Source]:
+    sets = source_list(arguments["sets"])
+    shorthand = [PinnedImageSetSource(0, "", None, (), tuple(sets))] if sets else []
+    listed = structure(arguments["sources"], "pin_images_sources") or []
+    return [*shorthand, *parse_sources(listed, "pin_images_sources")]
+
+
+def _read_before(path: str | None) -> Lock | None:
+    """Return the lock that is there; one that cannot be read is replaced, and compared to nothing."""
+    text = LocalHost().read(os.path.abspath(path)) if path else None
+    if not path or text is None:
+        return None
+    try:
+        return parse_lock(load_documents(text, path), path)
+    except EdgefleetError as error:
+        Display().warning(f"{error} What changes is not shown.")
+        return None
+
+
+def _failure_line(one: Unresolved) -> str:
+    sets = f"set {', '.join(one.sets)}: " if one.sets else ""
+    return f"{sets}{one.reference}: {one.cause}: {one.message}"
+
+
+def _failure(unresolved: tuple[Unresolved, ...]) -> str:
+    named = "; ".join(_failure_line(one) for one in unresolved)
     return (
-        f"locking the images: {len(unresolved)} of {total} could not be resolved: {named}."
+        f"locking the images: {len(unresolved)} could not be resolved: {named}."
         " Mend or remove them; the lock was not changed."
     )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_lock
-short_description: Lock sets of images, with their layers and sizes
+short_description: Lock images, with their layers and sizes
 version_added: 0.1.0
 description:
   - Asks the registries, through C(skopeo) and so with the user's usual configuration of registries, what every reference is on each
     platform, and writes a lock for review and version control. The same input gives the same bytes.
   - Runs on the control node.
   - When images cannot be resolved, all of them are named in one error and the old lock stays as it was.
+  - Manifests are remembered by their digests below C($XDG_CACHE_HOME/edgefleet-crio), so that locking again asks registries for tags only.
+  - In check mode nothing is taken from there. Every reference and every manifest of the lock at O(path), and of what would be locked, is
+    asked for at its registry, and what does not answer is an error. Without O(sets) and O(sources) the lock at O(path) alone is verified.
 requirements:
   - skopeo on the control node
 options:
@@ -25,15 +28,25 @@ options:
       - Without it nothing is written and RV(lock) has the content.
     type: str
   sets:
-    description: The sets, as for M(edgefleet.crio.wanted_images).
-    type: list
-    elements: raw
-    required: true
+    description: Sets, as for M(edgefleet.crio.wanted_images). Short for a source of the type C(pinned_image_set).
+    type: raw
+  sources:
+    description:
+      - What to lock. An entry is a mapping with one of C(pinned_image_set), C(images), C(release), C(microshift), C(catalog),
+        C(manifests) and C(node), and may have C(pool), C(set) and C(exclude) beside it.
+      - A string is read as YAML.
+    type: raw
   platforms:
-    description: The platforms to lock, each as C(os/architecture) or C(os/architecture/variant).
-    type: list
-    elements: str
+    description:
+      - The platforms to lock, each as C(os/architecture) or C(os/architecture/variant); or a mapping of pools to such lists.
+      - An image is locked for the platforms of all pools that want it. A set without pool is for every pool.
+      - A string of platforms, separated by commas or line breaks, stands for a list.
+    type: raw
     default: [linux/amd64]
+  stores:
+    description: For each node that is a source, the references that M(edgefleet.crio.image_store_info) returned there.
+    type: dict
+    default: {}
   registry_auth:
     description: Path of an auth file for the registries. Without it, C(skopeo) uses the user's own.
     type: str
@@ -41,6 +54,17 @@ options:
     description: Whether to leave images that could not be resolved out of the lock instead of failing.
     type: bool
     default: false
+  measure:
+    description:
+      - Whether to read every distinct layer, once in its life, and to lock what its content takes on a node.
+      - The storage check of nodes is exact then. Layers that are packed with zstd need C(zstd) on the control node.
+    type: bool
+    default: false
+  keep_layers:
+    description:
+      - Path of a folder where layers that were fetched for measuring are kept, in the form of an OCI image layout.
+      - Without it each is removed as soon as it was read.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -61,6 +85,21 @@ EXAMPLES = r"""
     sets: [sets/]
     path: site.lock.yml
     platforms: [linux/amd64, linux/arm64]
+
+- name: Lock a release for the control pool and some images by tag for the edge
+  edgefleet.crio.image_lock:
+    sources:
+      - release: quay.io/openshift-release-dev/ocp-release:4.16.3-x86_64
+        pool: control
+        exclude:
+          - match: "*-aws-*"
+            reason: no cloud here
+      - images: [registry.example.com/edge/agent:1.4]
+        pool: edge
+    platforms:
+      control: [linux/amd64]
+      edge: [linux/arm64]
+    path: site.lock.yml
 """
 
 RETURN = r"""
@@ -80,6 +119,77 @@ layer_bytes:
   description: The compressed size of these layers in bytes.
   returned: success
   type: int
+totals:
+  description: What the nodes of each pool hold once all is there, by platform.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pool:
+      description: The pool, V(null) where the lock names none.
+      type: str
+    platform:
+      description: The platform.
+      type: str
+    images:
+      description: How many references such nodes want.
+      type: int
+    layers:
+      description: How many distinct layers these have.
+      type: int
+    compressed_bytes:
+      description: What crosses the link of a node that has none of them, in bytes.
+      type: int
+    measured_layers:
+      description: How many of the layers were measured.
+      type: int
+    unpacked_bytes:
+      description: What the files of the measured layers take, in bytes.
+      type: int
+changes:
+  description: What changed from the lock that was there, V(null) where there was none to compare with.
+  returned: success, when O(path) is given
+  type: dict
+  contains:
+    images_in:
+      description: References that came.
+      type: list
+      elements: str
+    images_out:
+      description: References that went.
+      type: list
+      elements: str
+    moved:
+      description: Tags that lead to another digest now; their images are not named in the two lists before.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The tag, as C(registry/name:tag).
+          type: str
+        before:
+          description: Its digest before.
+          type: str
+        after:
+          description: Its digest now.
+          type: str
+    transfers:
+      description: What that means for the nodes of each pool, by platform.
+      type: list
+      elements: dict
+      contains:
+        pool:
+          description: The pool, V(null) where no lock names one.
+          type: str
+        platform:
+          description: The platform.
+          type: str
+        bytes_in:
+          description: Compressed bytes of layers that such nodes fetch.
+          type: int
+        bytes_out:
+          description: Compressed bytes of layers that they need no more.
+          type: int
 unresolved:
   description: References that could not be resolved.
   returned: always
@@ -95,4 +205,8 @@ unresolved:
     message:
       description: What the registry said.
       type: str
+    sets:
+      description: The sets that ask for it.
+      type: list
+      elements: str
 """

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the control-side plugins have in common: where paths are looked for, lists from strings."""
+"""What the control-side plugins have in common: where things lie, and values from strings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,31 @@ import os
 import re
 from typing import Any
 
+from ..module_utils.documents.yaml_text import load_documents
+
+_CACHE = "edgefleet-crio"
+
 
 def search_folders(playbook_folder: str) -> list[str]:
     """Return where relative paths are looked for: the current directory, then the playbook's."""
     return list(dict.fromkeys([os.getcwd(), os.path.abspath(playbook_folder)]))
+
+
+def cache_folder() -> str:
+    """Return where what registries served is kept (XDG Base Directory Specification)."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return os.path.join(
+        given if os.path.isabs(given) else os.path.expanduser("~/.cache"),
+        _CACHE,
+    )
+
+
+def standard_input() -> str:
+    """Return the path of the standard input of the command that was typed.
+
+    Ansible gives its workers another one; that of the process that started them is still open.
+    """
+    return f"/proc/{os.getppid()}/fd/0"
 
 
 def source_list(value: Any) -> list[Any]:
@@ -22,3 +43,15 @@ def source_list(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
     return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def structure(value: Any, origin: str) -> Any:
+    """Return lists and mappings as they are, and what a string of YAML or JSON says.
+
+    :raises EdgefleetError: when the string is no YAML.
+    """
+    if not isinstance(value, str):
+        return value
+    # Ansible tags its strings, and the YAML parser in C takes plain ones only.
+    documents = load_documents(str(value), origin)
+    return documents[0] if documents else None

@@ -438,7 +438,7 @@ def test_a_registry_that_wants_credentials(fleet: Fleet) -> None:
 
     denied = fleet.lock(sets, lock)
     assert denied.rc != 0
-    assert f"{image.reference} (unauthorized: " in " ".join(denied.output.split())
+    assert f"{image.reference}: unauthorized: " in " ".join(denied.output.split())
     assert not lock.exists()
     locked = fleet.lock(sets, lock, pin_images_registry_auth=str(ours))
     assert locked.rc == 0

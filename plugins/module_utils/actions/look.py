@@ -70,6 +70,16 @@ def look_at(host: Host, path: str, wanted: Sequence[str], on_conflict: str) -> L
     return Look(tuple(deviations), removable, _platform(host))
 
 
+def list_images(host: Host) -> tuple[str, ...]:
+    """Return what the node holds, by digest.
+
+    :raises EdgefleetError: when the node has no CRI-O or no crictl, or CRI-O does not answer.
+    """
+    require_root(host, "looking at the node")
+    store = read_image_store(host, Crictl(host), Crio(host).running_config())
+    return store.digest_references()
+
+
 def _platform(host: Host) -> str:
     machine = host.machine()
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"

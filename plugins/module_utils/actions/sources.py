@@ -1,23 +1,63 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read what people wrote: sets from files, folders and variables, and locks."""
+"""Read what people wrote: sets and other sources, from files, folders and variables, and locks."""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
+from ..documents.component import Component, apply_exclusions, unique
 from ..documents.lock import Lock, parse_lock
+from ..documents.microshift import parse_microshift_release
 from ..documents.pinned_image_set import PinnedImageSet, check_names, parse_pinned_image_sets
+from ..documents.reference import parse_reference
+from ..documents.sources import (
+    STANDARD_INPUT,
+    CatalogSource,
+    ImagesSource,
+    ManifestsSource,
+    MicroshiftSource,
+    NodeSource,
+    PinnedImageSetSource,
+    ReleaseSource,
+    Source,
+)
+from ..documents.wanted_set import WantedSet
+from ..documents.wanted_set import check_names as check_wanted_names
+from ..documents.workloads import parse_workloads
 from ..documents.yaml_text import load_documents
 from ..errors import EdgefleetError
 from ..node.host import Host
 
 _ENDINGS = (".yaml", ".yml", ".json")
+# How many objects of unknown kinds a warning names.
+_SHOWN_MAX = 5
 
 
 class UnreadableSource(EdgefleetError):
     """A path that holds no sets, or something that is neither path nor set."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where sources are read.
+
+    ``folders`` are where a relative path is looked for, in this order, as absolute paths;
+    ``standard_input`` is the path at which that can be read; ``stores`` are, per node that is a
+    source, the references by digest that it holds; ``warn`` is told what stops nothing.
+    """
+
+    host: Host
+    folders: Sequence[str]
+    standard_input: str
+    stores: Mapping[str, Sequence[str]]
+    warn: Callable[[str], None]
+
+
+_Contents = Tuple[str, Tuple[Component, ...]]
+_ReadImage = Callable[[Union[ReleaseSource, CatalogSource]], _Contents]
 
 
 def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> list[PinnedImageSet]:
@@ -38,6 +78,138 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
         )
     check_names(found)
     return found
+
+
+def read_sources(
+    place: Place,
+    sources: Sequence[Source],
+    read_image: _ReadImage,
+) -> list[WantedSet]:
+    """Read what each source asks for.
+
+    :param read_image: gives what a source names that lies in an image, a release or a catalog:
+        where it came from, and its components.
+    :raises EdgefleetError: naming what cannot be read and why.
+    """
+    sets: list[WantedSet] = []
+    for source in sources:
+        if isinstance(source, PinnedImageSetSource):
+            sets += _read_pinned_image_sets(place, source)
+        else:
+            try:
+                origin, components = _read_source(place, source, read_image)
+                kept, excluded = apply_exclusions(components, source.exclude, origin)
+            except EdgefleetError as error:
+                problem = f"set {source.set!r}: {error.problem}"
+                raise UnreadableSource(problem, error.cause, error.needed) from None
+            sets.append(WantedSet(source.set, source.pool, origin, kept, excluded))
+    if not sets:
+        raise UnreadableSource(
+            "reading the sources",
+            "there are none",
+            "Name one at least in pin_images_sets or pin_images_sources.",
+        )
+    check_wanted_names(sets)
+    return sets
+
+
+def _read_pinned_image_sets(place: Place, source: PinnedImageSetSource) -> list[WantedSet]:
+    found = [(one, origin) for item in source.items for one, origin in _sets_of(place, item)]
+    components = {
+        (one.name, origin): tuple(
+            Component("", parse_reference(text, one.origin)) for text in one.references
+        )
+        for one, origin in found
+    }
+    together = unique(image for images in components.values() for image in images)
+    kept, excluded = apply_exclusions(together, source.exclude, f"entry {source.number}")
+    return [
+        WantedSet(
+            one.name,
+            one.pool or source.pool,
+            origin,
+            tuple(image for image in components[one.name, origin] if image in kept),
+            tuple(left for left in excluded if left.component in components[one.name, origin]),
+        )
+        for one, origin in found
+    ]
+
+
+def _sets_of(place: Place, item: Any) -> Iterator[tuple[PinnedImageSet, str]]:
+    """Yield the sets of a path or a document, and where they came from as people wrote it."""
+    if not isinstance(item, str):
+        for one in parse_pinned_image_sets(item, "a set in a variable"):
+            yield one, ""
+        return
+    located = find(place.host, item, place.folders)
+    for one in _read_path(place.host, located):
+        _warn_of_repeats(place, one)
+        yield one, f"pinned_image_set {item}{one.origin[len(located) :]}"
+
+
+def _warn_of_repeats(place: Place, one: PinnedImageSet) -> None:
+    if one.repeated:
+        shown = ", ".join(one.repeated[:_SHOWN_MAX])
+        place.warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+
+
+def _read_source(place: Place, source: Any, read_image: _ReadImage) -> _Contents:
+    if isinstance(source, ImagesSource):
+        return "images", source.images
+    if isinstance(source, MicroshiftSource):
+        return _read_microshift(place, source)
+    if isinstance(source, ManifestsSource):
+        return _read_manifests(place, source)
+    if isinstance(source, (ReleaseSource, CatalogSource)):
+        return read_image(source)
+    return _read_node(place, source)
+
+
+def _read_microshift(place: Place, source: MicroshiftSource) -> _Contents:
+    located = find(place.host, source.path, place.folders)
+    release = parse_microshift_release(place.host.read(located) or "", located)
+    return f"microshift {source.path} ({release.base})", release.components
+
+
+def _read_manifests(place: Place, source: ManifestsSource) -> _Contents:
+    components: list[Component] = []
+    for path in source.paths:
+        for text, file in _texts(place, path):
+            workloads = parse_workloads(text, file)
+            components += workloads.components
+            if workloads.unknown:
+                names = ", ".join(f"{o.kind} {o.name}" for o in workloads.unknown[:_SHOWN_MAX])
+                place.warn(f"{file}: images of these objects are not locked: {names}")
+    shown = ["standard input" if one == STANDARD_INPUT else one for one in source.paths]
+    if not components:
+        raise UnreadableSource(
+            f"reading {', '.join(shown)}", "no workload there has an image", "Check the path."
+        )
+    return f"manifests {', '.join(shown)}", unique(components)
+
+
+def _texts(place: Place, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the text of each file of a path, or of standard input, with its name for messages."""
+    if path != STANDARD_INPUT:
+        located = find(place.host, path, place.folders)
+        for file in _files(place.host, located):
+            yield place.host.read(file) or "", file
+        return
+    text = place.host.read(place.standard_input)
+    if not text:
+        raise UnreadableSource(
+            "reading manifests from standard input", "nothing came", "Pipe them into the command."
+        )
+    yield text, "standard input"
+
+
+def _read_node(place: Place, source: NodeSource) -> _Contents:
+    held = place.stores.get(source.host)
+    where = f"node {source.host}"
+    if not held:
+        cause = "nobody looked at it" if held is None else "it holds no image by digest"
+        raise UnreadableSource(f"reading what {where} holds", cause, "Lock with lock_images.yml.")
+    return where, tuple(Component("", parse_reference(one, where)) for one in held)
 
 
 def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
@@ -63,12 +235,15 @@ def find(host: Host, path: str, folders: Sequence[str]) -> str:
     )
 
 
-def _read_path(host: Host, path: str) -> list[PinnedImageSet]:
+def _files(host: Host, path: str) -> list[str]:
     below = host.files_below(path)
-    files = [one for one in below if one.endswith(_ENDINGS)] if below else [path]
+    return [one for one in below if one.endswith(_ENDINGS)] if below else [path]
+
+
+def _read_path(host: Host, path: str) -> list[PinnedImageSet]:
     documents = [
         (document, file)
-        for file in files
+        for file in _files(host, path)
         for document in load_documents(host.read(file) or "", file)
     ]
     if not documents:

@@ -11,8 +11,8 @@ from typing import Any, Iterable, Mapping, NoReturn, Sequence
 from ..errors import EdgefleetError
 from .locked_images import LayerMeasure, LockedImages, LockedLayer, layer_document, layer_of
 from .pinned_image_set import PinnedImageSet
-from .platform import parse_platform
-from .reference import parse_digest_reference, validate_digest
+from .platform import PoolPlatforms, parse_platform, parse_pool_platforms
+from .reference import is_tag, parse_digest_reference, validate_digest
 
 VERSION = 1
 HEADING = (
@@ -27,6 +27,37 @@ class InvalidLock(EdgefleetError):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An image that a set's source has and that was left out: by which pattern, and why.
+
+    ``name`` is what the source calls it, empty where that has no names.
+    """
+
+    image: str
+    pattern: str
+    reason: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class LockedSet:
+    """A set: its pool (None: every pool), where it came from, and what was left out of that."""
+
+    name: str
+    pool: str | None
+    source: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResolvedSet:
+    """A set with its images by digest; each with the tags that it was asked for by."""
+
+    described: LockedSet
+    images: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class LockedPlatform:
     """One platform's manifest digest and its layers' digests, in the manifest's order."""
 
@@ -36,19 +67,23 @@ class LockedPlatform:
 
 @dataclass(frozen=True)
 class LockedImage:
-    """A reference, the names of the sets that ask for it, and what it is on each platform."""
+    """A reference, the names of the sets that ask for it, and what it is on each platform.
+
+    ``tags`` are those that led to it when it was locked.
+    """
 
     reference: str
     sets: tuple[str, ...]
     platforms: Mapping[str, LockedPlatform]
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lock:
-    """The whole lock; ``sets`` maps names to pools (None: every pool)."""
+    """The whole lock; ``sets`` by their names."""
 
-    platforms: tuple[str, ...]
-    sets: Mapping[str, str | None]
+    platforms: PoolPlatforms
+    sets: Mapping[str, LockedSet]
     images: tuple[LockedImage, ...]
     layers: Mapping[str, LockedLayer]
 
@@ -59,14 +94,22 @@ class Lock:
             for name in image.sets:
                 asked[name].append(image.reference)
         return [
-            PinnedImageSet(name, self.sets[name], tuple(sorted(asked[name])), (), origin)
+            PinnedImageSet(name, self.sets[name].pool, tuple(sorted(asked[name])), (), origin)
             for name in asked
         ]
 
+    def tagged(self) -> dict[str, str]:
+        """Return the digest of each ``repository:tag`` that an image was locked from."""
+        found: dict[str, str] = {}
+        for image in self.images:
+            repository, _at, digest = image.reference.partition("@")
+            found.update((f"{repository}:{tag}", digest) for tag in image.tags)
+        return found
+
 
 def build_lock(
-    sets: Sequence[PinnedImageSet],
-    platforms: Iterable[str],
+    sets: Sequence[ResolvedSet],
+    platforms: PoolPlatforms,
     resolved: Mapping[str, Mapping[str, LockedPlatform]],
     layers: Mapping[str, LockedLayer],
 ) -> Lock:
@@ -75,42 +118,84 @@ def build_lock(
     :param resolved: per reference, what it is on each platform; references that it lacks are
         left out of the lock.
     :param layers: every layer named in ``resolved``.
+    :raises InvalidLock: when two sets mean two digests by one tag.
     """
     asking: dict[str, set[str]] = {}
+    tags: dict[str, set[str]] = {}
     for one in sets:
-        for reference in one.references:
-            asking.setdefault(reference, set()).add(one.name)
+        for reference, asked_by in one.images.items():
+            asking.setdefault(reference, set()).add(one.described.name)
+            tags.setdefault(reference, set()).update(asked_by)
     images = tuple(
-        LockedImage(reference, tuple(sorted(asking[reference])), resolved[reference])
+        LockedImage(
+            reference,
+            tuple(sorted(asking[reference])),
+            dict(sorted(resolved[reference].items())),
+            tuple(sorted(tags[reference])),
+        )
         for reference in sorted(asking)
         if reference in resolved
     )
+    _check_tags(images, "locking the sets", "Ask for one of them.")
+    described = [one.described for one in sets]
     return Lock(
-        platforms=tuple(sorted(platforms)),
-        sets={one.name: one.pool for one in sorted(sets, key=lambda one: one.name)},
+        platforms=platforms,
+        sets={one.name: one for one in sorted(described, key=lambda one: one.name)},
         images=images,
         layers=dict(sorted(layers.items())),
     )
+
+
+def platforms_of_references(
+    sets: Iterable[ResolvedSet], platforms: PoolPlatforms
+) -> dict[str, tuple[str, ...]]:
+    """Return on which platforms each reference is wanted: those of all pools that ask for it.
+
+    :raises InvalidPlatform: when a set's pool has none.
+    """
+    wanted: dict[str, set[str]] = {}
+    for one in sets:
+        of_pool = platforms.of(one.described.pool, f"set {one.described.name!r}")
+        for reference in one.images:
+            wanted.setdefault(reference, set()).update(of_pool)
+    return {reference: tuple(sorted(some)) for reference, some in sorted(wanted.items())}
 
 
 def lock_document(lock: Lock) -> dict[str, Any]:
     """Return the lock as the plain values of its file, in the file's order."""
     return {
         "version": VERSION,
-        "platforms": list(lock.platforms),
-        "sets": [{"name": name, "pool": pool} for name, pool in sorted(lock.sets.items())],
-        "images": [
-            {
-                "reference": image.reference,
-                "sets": list(image.sets),
-                "platforms": {
-                    platform: {"manifest": one.manifest, "layers": list(one.layers)}
-                    for platform, one in sorted(image.platforms.items())
-                },
-            }
-            for image in lock.images
-        ],
+        "platforms": lock.platforms.document(),
+        "sets": [_set_document(one) for _name, one in sorted(lock.sets.items())],
+        "images": [_image_document(image) for image in lock.images],
         "layers": {digest: layer_document(one) for digest, one in sorted(lock.layers.items())},
+    }
+
+
+def _set_document(one: LockedSet) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": one.name, "pool": one.pool}
+    if one.source:
+        document["source"] = one.source
+    if one.left_out:
+        ordered = sorted(one.left_out, key=lambda left: (left.name, left.image))
+        document["excluded"] = [_left_out_document(left) for left in ordered]
+    return document
+
+
+def _left_out_document(one: LeftOut) -> dict[str, str]:
+    named = {"name": one.name} if one.name else {}
+    return {**named, "image": one.image, "pattern": one.pattern, "reason": one.reason}
+
+
+def _image_document(image: LockedImage) -> dict[str, Any]:
+    return {
+        "reference": image.reference,
+        **({"tags": list(image.tags)} if image.tags else {}),
+        "sets": list(image.sets),
+        "platforms": {
+            platform: {"manifest": one.manifest, "layers": list(one.layers)}
+            for platform, one in sorted(image.platforms.items())
+        },
     }
 
 
@@ -135,7 +220,7 @@ def parse_lock(documents: Sequence[Any], origin: str) -> Lock:
     if set(document) != set(_KEYS):
         _refuse(origin, f"it has the keys {', '.join(map(str, document))}", _EXPECTED_KEYS)
     lock = Lock(
-        platforms=_platforms(document["platforms"], origin),
+        platforms=parse_pool_platforms(document["platforms"], f"the lock {origin}"),
         sets=_sets(document["sets"], origin),
         images=_images(document["images"], origin),
         layers=_layers(document["layers"], origin),
@@ -171,6 +256,13 @@ def layers_on_platform(
     return LockedImages(sliced, used)
 
 
+# How much of a wrong value is worth showing, in characters.
+_SHOWN_MAX = 120
+_SET_KEYS, _SET_MORE = {"name", "pool"}, {"source", "excluded"}
+_EXPECTED_SET = "A set there has name and pool, and may have source and excluded."
+_LEFT_OUT_KEYS = {"image", "pattern", "reason"}
+_IMAGE_KEYS = {"reference", "sets", "platforms"}
+_EXPECTED_IMAGE = "It has reference, sets and platforms, and may have tags."
 _EXPECTED_KEYS = f"A lock has the keys {', '.join(_KEYS)}."
 _SIZE = {"size"}
 _COUNTS = set(LayerMeasure.__dataclass_fields__)
@@ -181,26 +273,47 @@ def _refuse(origin: str, cause: str, needed: str = "Lock again.") -> NoReturn:
     raise InvalidLock(f"reading the lock {origin}", cause, needed)
 
 
-def _platforms(value: Any, origin: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        _refuse(origin, "platforms is no list of platforms")
-    return tuple(parse_platform(one, f"the lock {origin}") for one in value)
-
-
-def _sets(value: Any, origin: str) -> dict[str, str | None]:
+def _sets(value: Any, origin: str) -> dict[str, LockedSet]:
     if not isinstance(value, list) or not value:
         _refuse(origin, "sets is no list of sets")
-    sets: dict[str, str | None] = {}
+    sets: dict[str, LockedSet] = {}
     for one in value:
-        if not isinstance(one, Mapping) or set(one) != {"name", "pool"}:
-            _refuse(origin, f"{one!r} is no set", "A set there has name and pool.")
-        name, pool = one["name"], one["pool"]
-        if not isinstance(name, str) or not isinstance(pool, (str, type(None))):
-            _refuse(origin, f"{one!r} is no set", "A set there has name and pool.")
-        if name in sets:
-            _refuse(origin, f"set {name!r} stands there twice")
-        sets[name] = pool
+        parsed = _set(one, origin)
+        if parsed.name in sets:
+            _refuse(origin, f"set {parsed.name!r} stands there twice")
+        sets[parsed.name] = parsed
     return sets
+
+
+def _set(value: Any, origin: str) -> LockedSet:
+    if not isinstance(value, Mapping) or not _SET_KEYS <= set(value) <= _SET_KEYS | _SET_MORE:
+        _refuse(origin, f"{_shown(value)} is no set", _EXPECTED_SET)
+    name, pool, source = value["name"], value["pool"], value.get("source", "")
+    excluded = value.get("excluded", [])
+    if (
+        not isinstance(name, str)
+        or not isinstance(pool, (str, type(None)))
+        or not isinstance(source, str)
+        or not isinstance(excluded, list)
+    ):
+        _refuse(origin, f"{_shown(value)} is no set", _EXPECTED_SET)
+    for one in excluded:
+        if not isinstance(one, Mapping) or not _is_left_out(one):
+            _refuse(
+                origin,
+                f"set {name!r} excludes {_shown(one)}",
+                "What is excluded has image, pattern and reason, and may have a name.",
+            )
+    return LockedSet(name, pool, source, tuple(LeftOut(**one) for one in excluded))
+
+
+def _is_left_out(value: Mapping[Any, Any]) -> bool:
+    known = _LEFT_OUT_KEYS <= set(value) <= _LEFT_OUT_KEYS | {"name"}
+    return known and all(isinstance(one, str) for one in value.values())
+
+
+def _shown(value: Any) -> str:
+    return f"{str(value)[:_SHOWN_MAX]!r}" if isinstance(value, str) else str(value)[:_SHOWN_MAX]
 
 
 def _images(value: Any, origin: str) -> tuple[LockedImage, ...]:
@@ -216,14 +329,14 @@ def _images(value: Any, origin: str) -> tuple[LockedImage, ...]:
 
 
 def _image(value: Any, origin: str) -> LockedImage:
-    if not isinstance(value, Mapping) or set(value) != {"reference", "sets", "platforms"}:
-        _refuse(
-            origin, f"an image is {str(value)[:120]!r}", "It has reference, sets and platforms."
-        )
+    if not isinstance(value, Mapping) or not _IMAGE_KEYS <= set(value) <= _IMAGE_KEYS | {"tags"}:
+        _refuse(origin, f"an image is {_shown(value)}", _EXPECTED_IMAGE)
     reference = parse_digest_reference(value["reference"], f"the lock {origin}")
-    sets, platforms = value["sets"], value["platforms"]
+    sets, platforms, tags = value["sets"], value["platforms"], value.get("tags", [])
     if not isinstance(sets, list) or not sets or not all(isinstance(one, str) for one in sets):
         _refuse(origin, f"{reference} is asked for by no set")
+    if not isinstance(tags, list) or not all(is_tag(one) for one in tags):
+        _refuse(origin, f"{reference} has the tags {_shown(tags)}")
     if not isinstance(platforms, Mapping):
         _refuse(origin, f"{reference} has no platforms")
     locked = {
@@ -232,7 +345,7 @@ def _image(value: Any, origin: str) -> LockedImage:
     }
     if len(locked) < len(platforms):
         _refuse(origin, f"{reference} has a platform under two names")
-    return LockedImage(reference, tuple(sorted(sets)), locked)
+    return LockedImage(reference, tuple(sorted(sets)), locked, tuple(sorted(tags)))
 
 
 def _locked_platform(value: Any, reference: str, origin: str) -> LockedPlatform:
@@ -270,19 +383,36 @@ def _check_agreement(lock: Lock, origin: str) -> None:
     """Refuse a lock of which one part denies another, as edits by hand leave it."""
     named_sets = {name for image in lock.images for name in image.sets}
     _check_same(named_sets - set(lock.sets), "is asked for an image and not among sets", origin)
-    wanted = set(lock.platforms)
+    of_set = {
+        name: set(lock.platforms.of(one.pool, f"set {name!r} in the lock {origin}"))
+        for name, one in lock.sets.items()
+    }
     used_layers: set[str] = set()
     for image in lock.images:
+        wanted = set().union(*(of_set[name] for name in image.sets))
         if set(image.platforms) != wanted:
             _refuse(
                 origin,
                 f"{image.reference} has the platforms {', '.join(sorted(image.platforms))}"
-                f" where the lock says {', '.join(sorted(wanted))}",
+                f" where its sets are for {', '.join(sorted(wanted))}",
             )
         for locked in image.platforms.values():
             used_layers.update(locked.layers)
     _check_same(used_layers - set(lock.layers), "is used by an image and has no size", origin)
     _check_same(set(lock.layers) - used_layers, "has a size and no image uses it", origin)
+    _check_tags(lock.images, f"reading the lock {origin}", "Lock again.")
+
+
+def _check_tags(images: Iterable[LockedImage], problem: str, needed: str) -> None:
+    """Refuse one tag that stands for two digests: nobody could say which one was reviewed."""
+    found: dict[str, str] = {}
+    for image in images:
+        repository = image.reference.partition("@")[0]
+        for tag in image.tags:
+            other = found.setdefault(f"{repository}:{tag}", image.reference)
+            if other != image.reference:
+                cause = f"{repository}:{tag} is both {other} and {image.reference}"
+                raise InvalidLock(problem, cause, needed)
 
 
 def _check_same(odd: set[str], problem: str, origin: str) -> None:

@@ -73,6 +73,11 @@ def validate_digest(digest: str) -> str | None:
     return f"the digest has {len(encoded)} characters where {algorithm} has {length} lower-case hex"
 
 
+def is_tag(text: object) -> bool:
+    """Say whether ``text`` is a tag."""
+    return isinstance(text, str) and bool(_TAG_PATTERN.fullmatch(text))
+
+
 def parse_reference(text: object, origin: str) -> ImageReference:
     """Parse and normalise one reference.
 

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
 from ..observed.failure import readable_message
-from ..observed.manifest import parse_image_config
 from .host import CommandFailed, Host, HostError
 
 # A registry that does not answer is given up on after this many seconds.
@@ -34,19 +33,18 @@ class Skopeo:
         self._program = program
 
     def manifest(self, reference: str) -> str:
-        """Return the manifest or index of a reference as it was served.
+        """Return the manifest or index of a reference, by tag or digest, as it was served.
 
         :raises CommandFailed: when the registry does not have or give it.
         """
         return self._inspect(reference, "--raw")
 
-    def config(self, reference: str) -> Mapping[str, Any]:
-        """Return the image configuration of a reference that is a single manifest.
+    def config(self, reference: str) -> str:
+        """Return the image configuration of a reference that is a single manifest, as served.
 
         :raises CommandFailed: when the registry does not have or give it.
-        :raises InvalidManifest: when it is something else.
         """
-        return parse_image_config(self._inspect(reference, "--config", "--raw"), reference)
+        return self._inspect(reference, "--config", "--raw")
 
     def layers(self, reference: str, digests: Sequence[str], size: int, folder: str) -> None:
         """Bring layers of a reference, of ``size`` bytes in all, into files below ``folder``.

@@ -40,7 +40,7 @@ _CAUSES = (
         (
             r"connection refused|no route to host|network is unreachable|no such host"
             r"|connection reset|i/o timeout|dial tcp|pinging container registry|server misbehaving"
-            r"|status code 50[0234]|\b50[234]\b|bad gateway|service unavailable|host is down"
+            r"|status code 50[0234]|HTTP status: 5\d\d|\b50[234]\b|bad gateway|service unavailable|host is down"
         ),
     ),
     ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),

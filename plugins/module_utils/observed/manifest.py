@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Mapping
 
@@ -16,6 +17,17 @@ _INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+# Other types of configuration are artifacts': charts, signatures, policies. Those that say none
+# are images of tools older than the specification.
+_CONFIG_TYPES = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    None,
+)
+# The algorithms that github.com/opencontainers/go-digest registers.
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
+# Layers that registries do not serve: their manifests name addresses elsewhere.
+_FOREIGN = ("foreign", "nondistributable")
 
 
 class InvalidManifest(EdgefleetError):
@@ -23,10 +35,20 @@ class InvalidManifest(EdgefleetError):
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """One platform's image: its layers' digests with their compressed sizes in bytes."""
+class Layer:
+    """A layer as a manifest names it; ``size`` are its compressed bytes."""
 
-    layers: tuple[tuple[str, int], ...]
+    digest: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One platform's image: its configuration's digest, and its layers, the lowest first."""
+
+    config: str
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
@@ -36,14 +58,19 @@ class Index:
     manifests: tuple[tuple[Mapping[str, Any], str], ...]
 
 
+def digest_of(text: str, algorithm: str = "sha256") -> str:
+    """Return the digest of what a registry served."""
+    return f"{algorithm}:{hashlib.new(algorithm, text.encode('utf-8')).hexdigest()}"
+
+
 def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
     """Parse what a registry served for ``digest``, and check that it is that.
 
-    :raises InvalidManifest: when the bytes have another digest or are no image.
+    :raises InvalidManifest: when the bytes have another digest, or are no image that a node can
+        pull from its registry.
     """
     problem = f"reading the manifest of {reference}"
-    algorithm, _colon, encoded = digest.partition(":")
-    if hashlib.new(algorithm, text.encode("utf-8")).hexdigest() != encoded:
+    if digest_of(text, digest.partition(":")[0]) != digest:
         raise InvalidManifest(problem, f"what the registry served does not match {digest}")
     try:
         document = json.loads(text)
@@ -55,9 +82,28 @@ def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
             )
         if document.get("schemaVersion") == 1:
             raise InvalidManifest(problem, "it has the outdated schema 1", "Push it again.")
-        return Manifest(tuple((_digest(one), _size(one)) for one in document["layers"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _manifest(document, problem)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidManifest(problem, f"it is no image manifest, {error!r}") from None
+
+
+def _manifest(document: Mapping[str, Any], problem: str) -> Manifest:
+    config = document["config"]
+    kind = document.get("artifactType") or config.get("mediaType")
+    if document.get("artifactType") or kind not in _CONFIG_TYPES:
+        raise InvalidManifest(problem, f"it is an artifact of type {kind}, no image")
+    layers = tuple(
+        Layer(_digest(one), _size(one), str(one.get("mediaType") or ""))
+        for one in document["layers"]
+    )
+    for layer in layers:
+        if any(word in layer.media_type for word in _FOREIGN):
+            raise InvalidManifest(
+                problem,
+                f"its layer {layer.digest} is a foreign one, which no registry serves",
+                "Build it without foreign layers.",
+            )
+    return Manifest(_digest(config), layers)
 
 
 def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
@@ -76,9 +122,10 @@ def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
 
 
 def _digest(entry: Mapping[str, Any]) -> str:
-    if not isinstance(entry["digest"], str):
-        raise TypeError(f"digest is {entry['digest']!r}")
-    return entry["digest"]
+    digest = entry["digest"]
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise ValueError(f"digest is {digest!r}")
+    return digest
 
 
 def _size(entry: Mapping[str, Any]) -> int:

@@ -64,6 +64,23 @@ class ImageStore:
             *(self.stored.names_of(one.identifier) for one in self.images if one.pinned)
         )
 
+    def digest_references(self) -> tuple[str, ...]:
+        """Return every image by digest, sorted: as it was pulled, or else as its tag is known.
+
+        An image of a tag alone has the digests that the daemon gives it in that repository.
+        """
+        found: set[str] = set()
+        for image in self.images:
+            names = self.stored.names_of(image.identifier) or image.names
+            by_digest = {name for name in names if "@" in name}
+            repositories = {_repository(name) for name in names - by_digest}
+            repositories -= {_repository(name) for name in by_digest}
+            found |= by_digest
+            found.update(
+                name for name in image.names if "@" in name and _repository(name) in repositories
+            )
+        return tuple(sorted(found))
+
     def image_named(self, name: str) -> DaemonImage | None:
         """Return the image of that exact name."""
         for image in self.images:
@@ -210,6 +227,13 @@ def parse_running_images(text: str) -> frozenset[str]:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableAnswer("reading the answer of 'crictl ps'", f"it lacks {error}") from None
+
+
+def _repository(name: str) -> str:
+    """Return a name without its tag or digest; a registry's port is no tag."""
+    name = name.partition("@")[0]
+    colon = name.rfind(":")
+    return name[:colon] if colon > name.rfind("/") else name
 
 
 def _load(text: str, problem: str) -> Any:

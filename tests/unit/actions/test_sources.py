@@ -5,13 +5,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources import (
+    Place,
     read_lock,
     read_sets,
+    read_sources,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.component import (
+    Component,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.sources import (
+    CatalogSource,
+    PinnedImageSetSource,
+    ReleaseSource,
+    parse_sources,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.wanted_set import WantedSet
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import FakeHost
 
@@ -74,3 +87,149 @@ def test_lock(host: FakeHost) -> None:
         read_lock(host, "l.yml", FOLDERS)
     with pytest.raises(EdgefleetError, match="there is no /play/m and no /here/m"):
         read_lock(host, "m", FOLDERS)
+
+
+POD = """
+kind: Pod
+apiVersion: v1
+metadata: {name: p}
+spec: {containers: [{name: c, image: "example.com/c:1"}]}
+"""
+CUSTOM = """
+kind: Cluster
+apiVersion: example.com/v1
+metadata: {name: k}
+spec: {image: "example.com/k:1"}
+"""
+STDIN = "/proc/7/fd/0"
+
+
+class Reader:
+    """Reads sources, and keeps the warnings."""
+
+    def __init__(self, host: FakeHost, **stores: list[str]) -> None:
+        """Take the host and what nodes hold."""
+        self.warnings: list[str] = []
+        self.place = Place(host, FOLDERS, STDIN, stores, self.warnings.append)
+
+    def read(self, *entries: dict[str, Any]) -> list[WantedSet]:
+        """Return the sets of entries; a release is one image."""
+        return read_sources(self.place, parse_sources(list(entries), "x"), self.image)
+
+    def image(self, source: ReleaseSource | CatalogSource) -> tuple[str, tuple[Component, ...]]:
+        """Return an image as its own contents."""
+        return f"image {source.image}", (Component("release", source.image),)
+
+
+def images(one: WantedSet) -> list[str]:
+    """Return the references of a set."""
+    return [str(component.reference) for component in one.components]
+
+
+def test_every_source(host: FakeHost) -> None:
+    """Each gives its set, says where it came from, and keeps to its pool."""
+    listed = {"release": {"base": "4.1"}, "images": {"m": REFERENCE}}
+    host.files = {
+        "/play/ms.json": json.dumps(listed),
+        "/here/apps/one.yml": POD,
+        "/here/apps/deep/two.yaml": POD.replace("c:1", "d:1"),
+        "/here/apps/README.md": "no",
+        "/here/sets/a.yml": a_set("a"),
+    }
+    found = Reader(host, golden=[REFERENCE]).read(
+        {"pinned_image_set": "sets", "pool": "edge"},
+        {"images": ["example.com/i"], "pool": "edge"},
+        {"release": "example.com/r:4"},
+        {"microshift": "ms.json"},
+        {"manifests": "apps", "set": "apps"},
+        {"node": "golden"},
+    )
+    assert [(one.name, one.pool, one.source, images(one)) for one in found] == [
+        ("a", "edge", "pinned_image_set sets/a.yml", [REFERENCE]),
+        ("images", "edge", "images", ["example.com/i:latest"]),
+        ("release-4", None, "image example.com/r:4", ["example.com/r:4"]),
+        ("microshift", None, "microshift ms.json (4.1)", [REFERENCE]),
+        ("apps", None, "manifests apps", ["example.com/d:1", "example.com/c:1"]),
+        ("node-golden", None, "node golden", [REFERENCE]),
+    ]
+
+
+def test_sets_of_a_source(host: FakeHost) -> None:
+    """A set's own pool counts; a document has no place; what is excluded is each set's own."""
+    other = REFERENCE.replace("/a@", "/b@")
+    documents = [
+        {"name": "one", "pool": "control", "images": [REFERENCE, other]},
+        {"name": "two", "images": [REFERENCE]},
+    ]
+    entry = {"pinned_image_set": documents, "pool": "edge", "exclude": ["*/b"]}
+    one, two = Reader(host).read(entry)
+    assert (one.name, one.pool, one.source, images(one)) == ("one", "control", "", [REFERENCE])
+    assert [str(left.component.reference) for left in one.excluded] == [other]
+    assert (two.name, two.pool, images(two), two.excluded) == ("two", "edge", [REFERENCE], ())
+
+
+def test_standard_input(host: FakeHost) -> None:
+    """What was piped into the command."""
+    host.files = {STDIN: POD}
+    (one,) = Reader(host).read({"manifests": "-"})
+    assert (one.source, images(one)) == ("manifests standard input", ["example.com/c:1"])
+
+
+def test_warnings(host: FakeHost) -> None:
+    """Images named twice, and images where nobody knows to look."""
+    twice = f"---\nname: a\nimages: [{REFERENCE}, {REFERENCE}]\n"
+    host.files = {"/here/a.yml": twice, STDIN: f"{POD}---{CUSTOM}"}
+    reader = Reader(host)
+    reader.read({"pinned_image_set": "a.yml"}, {"manifests": "-"})
+    assert reader.warnings == [
+        f"/here/a.yml: set 'a' names images twice: {REFERENCE}",
+        "standard input: images of these objects are not locked: Cluster k",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            {"manifests": "-"},
+            "set 'manifests': reading manifests from standard input: nothing came",
+        ),
+        ({"manifests": "x"}, "set 'manifests': reading 'x': there is no /play/x and no /here/x"),
+        ({"manifests": "/m"}, "set 'manifests': reading /m: no workload there has an image"),
+        ({"microshift": "/m"}, "set 'microshift': reading /m: "),
+        ({"node": "n"}, "set 'node-n': reading what node n holds: nobody looked at it. Lock with"),
+        ({"node": "empty"}, "reading what node empty holds: it holds no image by digest"),
+        (
+            {"images": ["example.com/i:1"], "exclude": ["*/x"]},
+            "set 'images': excluding '*/x' from images: nothing there matches it",
+        ),
+        (
+            {"pinned_image_set": {"name": "s", "images": [REFERENCE]}, "exclude": ["*/x"]},
+            "excluding '*/x' from entry 1: nothing there matches it",
+        ),
+        ({"pinned_image_set": {"name": "s"}}, "reading set 's' (a set in a variable): images is"),
+    ],
+)
+def test_sources_refused(host: FakeHost, entry: dict[str, Any], said: str) -> None:
+    """The set, what was read, and why."""
+    host.files = {"/m": "kind: ConfigMap\napiVersion: v1\n", STDIN: ""}
+    with pytest.raises(EdgefleetError) as caught:
+        Reader(host, empty=[]).read(entry)
+    assert said in str(caught.value)
+
+
+def test_no_sources(host: FakeHost) -> None:
+    """Something must be asked for."""
+    with pytest.raises(
+        EdgefleetError, match=r"there are none\. Name one at least in pin_images_se"
+    ):
+        Reader(host).read()
+
+
+def test_two_sets_of_one_name(host: FakeHost) -> None:
+    """Whatever their sources."""
+    documents = PinnedImageSetSource(0, "", None, (), ({"name": "images", "images": [REFERENCE]},))
+    sources = [documents, *parse_sources([{"images": [REFERENCE]}], "x")]
+    reader = Reader(host)
+    with pytest.raises(EdgefleetError, match="set 'images' of images: a variable has a set of"):
+        read_sources(reader.place, sources, reader.image)

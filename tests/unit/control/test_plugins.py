@@ -6,48 +6,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.errors import AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.edgefleet.crio.plugins.action import (
     image_lock,
+    lock_changes,
     pin_report,
     wanted_images,
 )
 from ansible_collections.edgefleet.crio.plugins.filter.layers_on_platform import FilterModule
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.lock import (
-    Resolution,
-    Unresolved,
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure import (
+    Measured,
+    Unmeasured,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import LockedPlatform
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
-    LockedLayer,
+    LayerMeasure,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
 from ansible_collections.edgefleet.crio.plugins.modules import image_lock as image_lock_document
+from ansible_collections.edgefleet.crio.plugins.modules import (
+    lock_changes as lock_changes_document,
+)
 from ansible_collections.edgefleet.crio.plugins.modules import pin_report as pin_report_document
 from ansible_collections.edgefleet.crio.plugins.modules import (
     wanted_images as wanted_images_document,
 )
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.control import (
+    cache_folder,
     search_folders,
     source_list,
+    standard_input,
+    structure,
 )
+from unit.fake_host import Call, FakeHost
+from unit.registry_images import Image, index, inspect, manifest
 
 AMD = "linux/amd64"
 DIGEST = "sha256:" + "a" * 64
 A, B = (f"example.com/{name}@{DIGEST}" for name in "ab")
 SET = {"name": "base", "pool": "edge", "images": [A, B]}
-LOCKED = Resolution(
-    {one: {AMD: LockedPlatform(DIGEST, (DIGEST,))} for one in (A, B)}, {DIGEST: LockedLayer(10)}, ()
-)
+LOCK = {
+    "version": 1, "platforms": [AMD], "sets": [{"name": "base", "pool": "edge"}],
+    "images": [
+        {"reference": one, "sets": ["base"],
+         "platforms": {AMD: {"manifest": DIGEST, "layers": [DIGEST]}}}
+        for one in (A, B)
+    ],
+    "layers": {DIGEST: {"size": 10}},
+}  # fmt: skip
+APP, AGENT = manifest("app", (DIGEST, 10)), manifest("agent", (DIGEST, 10))
+NEW = manifest("app", ("sha256:" + "b" * 64, 2000), created="now")
+MEASURE = LayerMeasure(100, 1, 2, 3, 4, 5)
 
 RunAction = Callable[..., dict[str, Any]]
 
@@ -57,7 +75,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the plugins show."""
     lines: list[str] = []
     display = SimpleNamespace(display=lines.append, warning=lambda text: lines.append(f"! {text}"))
-    for plugin in (image_lock, pin_report, wanted_images):
+    for plugin in (image_lock, lock_changes, pin_report, wanted_images):
         monkeypatch.setattr(plugin, "Display", lambda: display)
     return lines
 
@@ -105,6 +123,7 @@ class Stopped(Exception):
     ("plugin", "document"),
     [
         (image_lock, image_lock_document),
+        (lock_changes, lock_changes_document),
         (pin_report, pin_report_document),
         (wanted_images, wanted_images_document),
     ],
@@ -127,13 +146,12 @@ def test_options_are_those_of_the_documentation(
     with pytest.raises(Stopped):
         run_action(plugin)
     expected = documented_options(document)
-    if "sets" in expected:
-        assert expected["sets"].pop("elements") == "raw"
+    if expected.get("sets", {}).pop("elements", "raw") == "raw" and "sets" in expected:
         expected["sets"]["type"] = "raw"
     assert specs == [expected]
 
 
-@pytest.mark.parametrize("plugin", [image_lock, pin_report, wanted_images])
+@pytest.mark.parametrize("plugin", [image_lock, lock_changes, pin_report, wanted_images])
 def test_no_node_is_needed(plugin: Any) -> None:
     """Check mode is the plugin's to handle, and no connection is opened for it."""
     action = plugin.ActionModule
@@ -188,16 +206,12 @@ class TestWantedImages:
         result = run_action(wanted_images, sets=sets, pools=pools[::-1])
         assert list(result["references"]) == pools
 
-    def test_lock(
-        self, run_action: RunAction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_lock(self, run_action: RunAction, tmp_path: Path) -> None:
         """A lock gives its sets and itself."""
-        monkeypatch.setattr(image_lock, "resolve", lambda *_given: LOCKED)
-        made = run_action(image_lock, sets=[SET], path="site.lock.yml")
+        (tmp_path / "site.lock.yml").write_text(json.dumps(LOCK))
         result = run_action(wanted_images, lock="site.lock.yml", pools=["edge"])
         assert result["references"] == {"edge": [A, B]}
-        assert result["lock"] == made["lock"]
-        assert (tmp_path / "site.lock.yml").stat().st_mode & 0o777 == 0o644
+        assert result["lock"] == LOCK
 
     def test_failure(self, run_action: RunAction) -> None:
         """In one line."""
@@ -206,54 +220,115 @@ class TestWantedImages:
         assert result["msg"].startswith("looking for the images of pool 'other': no set names that")
 
 
+class Machine(FakeHost):
+    """Files that are there, and a skopeo that is not."""
+
+    def __init__(self) -> None:
+        """Start with no command expected."""
+        super().__init__()
+        self.local = LocalHost()
+
+    def read(self, path: str) -> str | None:
+        """See Host."""
+        return self.local.read(path)
+
+    def exists(self, path: str) -> bool:
+        """See Host."""
+        return self.local.exists(path)
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        """See Host."""
+        return self.local.files_below(directory)
+
+    def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
+        """See Host."""
+        self.events.append(("write", f"{path} {mode:o} by way of {scratch}"))
+        self.local.write_atomic(path, text, mode, scratch)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Give the machine that locks, with a cache of its own."""
+    one = Machine()
+    monkeypatch.setattr(image_lock, "LocalHost", lambda: one)
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{tmp_path}-cache")
+    yield one
+    one.assert_all_called()
+
+
+def a_set(*images: str, **more: Any) -> dict[str, Any]:
+    """Return a plain set."""
+    return {"name": "base", "pool": "edge", "images": list(images), **more}
+
+
+def asked(*images: Image) -> list[Call]:
+    """Return the questions for images of one platform."""
+    return [call for one in images for call in (one.call(), one.config())]
+
+
 class TestImageLock:
     """image_lock."""
 
     @pytest.fixture(autouse=True)
-    def _registry(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answer = LOCKED
-        self.asked: list[Any] = []
+    def _machine(self, machine: Machine) -> None:
+        self.machine = machine
 
-        def resolve(_host: Any, references: Any, platforms: Any, auth: str, progress: Any) -> Any:
-            self.asked.append((list(references), list(platforms), auth))
-            for done in range(1, len(references) + 1):
-                progress(done)
-            return self.answer
+    def lock(self, run_action: RunAction, **options: Any) -> dict[str, Any]:
+        """Lock to l.yml one image by tag, whatever else is said."""
+        options = {"sources": [{"images": ["example.com/app:v1"], "pool": "edge"}], **options}
+        return run_action(image_lock, **{"path": "l.yml", **options})
 
-        monkeypatch.setattr(image_lock, "resolve", resolve)
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"path": ""}, "writing the lock: it has no path. Name one in pin_images_lock."),
+            ({"platforms": ["amd64"]}, "platform 'amd64' in platforms: it is no platform"),
+            ({"platforms": "{a: "}, "reading platforms: "),
+            ({"platforms": 7}, "reading platforms: it is no list of platforms"),
+            ({"platforms": {"control": [AMD]}}, "platforms of pool 'edge' of set 'base'"),
+            ({"sets": []}, "there are none. Name one at least in pin_images_sets or"),
+            ({"sources": "x: ["}, "reading pin_images_sources: "),
+            ({"sources": "images"}, "reading pin_images_sources: it is 'images'. A list of sour"),
+            ({"sources": [{"x": 1}]}, "reading entry 1 of pin_images_sources: it has no type"),
+            ({"sources": [{"node": "n"}]}, "reading what node n holds: nobody looked at it"),
+        ],
+    )
+    def test_refused(self, run_action: RunAction, options: dict[str, Any], said: str) -> None:
+        """In one line, before any registry is asked."""
+        result = run_action(image_lock, **{"sets": [a_set(A)], "path": "l.yml", **options})
+        assert said in result["msg"]
+        assert (result["failed"], result["changed"], result["unresolved"]) == (True, False, [])
 
-    def test_an_empty_path(self, run_action: RunAction) -> None:
-        """It is refused before any registry is asked."""
-        result = run_action(image_lock, sets=[SET], path="")
-        assert result["msg"] == "writing the lock: it has no path. Name one in pin_images_lock."
-        assert self.asked == []
-
-    def test_written(
-        self,
-        run_action: RunAction,
-        tmp_path: Path,
-        printed: list[str],
-        written: list[tuple[str, int, str]],
-    ) -> None:
-        """Once, by way of a file beside it; the second time nothing changes."""
-        result = run_action(
-            image_lock, sets=[SET], path="l.yml", platforms=["linux/amd64"], registry_auth="/a"
-        )
+    def test_written(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
+        """Once, by way of a file beside it; the second time nothing changes, nobody is asked."""
+        self.machine.expect_in_any_order(*asked(APP, AGENT))
+        sets = [a_set(APP.reference, AGENT.reference)]
+        result = run_action(image_lock, sets=sets, path="l.yml")
         text = (tmp_path / "l.yml").read_text()
         assert text.startswith("---\n# Written by edgefleet.crio.image_lock: review it")
+        assert (tmp_path / "l.yml").stat().st_mode & 0o777 == 0o644
         assert (result["changed"], result["images"], result["layers"]) == (True, 2, 1)
-        assert (result["layer_bytes"], result["unresolved"]) == (10, [])
+        assert (result["layer_bytes"], result["unresolved"], result["changes"]) == (10, [], None)
+        assert result["totals"] == [
+            {"pool": "edge", "platform": AMD, "images": 2, "layers": 1, "compressed_bytes": 10,
+             "measured_layers": 0, "unpacked_bytes": 0}
+        ]  # fmt: skip
         assert result["diff"] == {
             "before_header": "l.yml", "after_header": "l.yml", "before": "", "after": text,
         }  # fmt: skip
-        assert self.asked == [([A, B], [AMD], "/a")]
-        assert printed == ["image_lock: 1 of 2 images", "image_lock: 2 of 2 images"]
+        assert printed == [
+            "image_lock: 1 of 2 images",
+            "image_lock: 2 of 2 images",
+            "image_lock: edge, linux/amd64: 2 images, 1 layers, 10 bytes compressed",
+        ]
         assert [one.name for one in tmp_path.iterdir()] == ["l.yml"]
-        again = run_action(image_lock, sets=[SET], path="l.yml")
-        assert again["changed"] is False
-        assert again["diff"]["before"] == text
-        assert self.asked[1:] == [([A, B], [AMD], "")]
-        assert written == [(f"{tmp_path}/l.yml", 0o644, f"{tmp_path}/.l.yml.new")]
+        write = ("write", f"{tmp_path}/l.yml 644 by way of {tmp_path}/.l.yml.new")
+        assert self.machine.events.count(write) == 1
+        again = run_action(image_lock, sets=sets, path="l.yml")
+        assert (again["changed"], again["diff"]["before"], again["lock"]) == (
+            False, text, result["lock"],
+        )  # fmt: skip
+        assert self.machine.events.count(write) == 1
 
     @pytest.mark.parametrize(
         ("total", "shown"), [(1, [1]), (31, [*range(3, 31, 3), 31]), (30, [*range(3, 31, 3)])]
@@ -261,53 +336,181 @@ class TestImageLock:
     def test_progress(
         self, run_action: RunAction, printed: list[str], total: int, shown: list[int]
     ) -> None:
-        """A line for each tenth and one for the last, whatever the order in which sets name them."""
-        names = [f"example.com/{number:02}@{DIGEST}" for number in range(total)]
-        self.answer = Resolution({}, {}, ())
-        run_action(image_lock, sets=[{**SET, "images": names[::-1]}], partial=True)
+        """A line for each tenth and one for the last."""
+        images = [manifest(f"app{number:02}", (DIGEST, 10)) for number in range(total)]
+        self.machine.expect_in_any_order(*asked(*images))
+        run_action(image_lock, sets=[a_set(*(one.reference for one in images))])
         assert printed == [f"image_lock: {done} of {total} images" for done in shown]
-        assert self.asked[0][0] == names
 
-    def test_check_mode(self, run_action: RunAction, tmp_path: Path) -> None:
-        """The diff, and no file."""
-        result = run_action(image_lock, check_mode=True, sets=[SET], path="l.yml")
-        assert (result["changed"], result["diff"]["before_header"]) == (True, "l.yml")
-        assert list(tmp_path.iterdir()) == []
+    def test_a_tag_that_moved(
+        self, run_action: RunAction, tmp_path: Path, printed: list[str]
+    ) -> None:
+        """What moved and what that costs is said and returned."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        first = self.lock(run_action)
+        assert first["lock"]["images"][0]["tags"] == ["v1"]
+        assert first["lock"]["sets"][0]["source"] == "images"
+        printed.clear()
+        self.machine.expect(NEW.call(tag="v1"), NEW.config())
+        result = self.lock(run_action)
+        assert result["changes"] == {
+            "images_in": (), "images_out": (),
+            "moved": ({"name": "example.com/app:v1", "before": APP.digest, "after": NEW.digest},),
+            "transfers": ({"pool": "edge", "platform": AMD, "bytes_in": 2000, "bytes_out": 10},),
+        }  # fmt: skip
+        assert printed[1:] == [
+            f"image_lock: moved example.com/app:v1: {APP.digest} -> {NEW.digest}",
+            "image_lock: edge, linux/amd64: 2.0 kB to fetch, 10 bytes needed no more",
+            "image_lock: edge, linux/amd64: 1 images, 1 layers, 2.0 kB compressed",
+        ]
+        assert NEW.digest in (tmp_path / "l.yml").read_text()
 
-    def test_unresolved(self, run_action: RunAction, tmp_path: Path) -> None:
-        """All of them are named, and the old lock stays as it was."""
-        (tmp_path / "l.yml").write_text("old")
-        failed = tuple(Unresolved(one, "not_found", "unknown") for one in (A, B))
-        self.answer = Resolution({}, {}, failed)
-        result = run_action(image_lock, sets=[SET], path="l.yml")
-        assert (result["failed"], result["changed"]) == (True, False)
-        assert result["unresolved"] == [vars(one) for one in failed]
-        assert result["msg"] == (
-            f"locking the images: 2 of 2 could not be resolved: {A} (not_found: unknown);"
-            f" {B} (not_found: unknown). Mend or remove them; the lock was not changed."
+    def test_strings(self, run_action: RunAction) -> None:
+        """Surveys and -e give strings: of paths, of YAML, of platforms."""
+        arm = manifest("app", (DIGEST, 10), architecture="arm64")
+        both = index("app", amd64=APP, arm64=arm)
+        self.machine.expect(both.call(tag="v1"), APP.call(), arm.call(), both.call(tag="v1"))
+        sources = "[{images: ['example.com/app:v1'], pool: edge}]"
+        for platforms in ("linux/amd64, linux/arm64", "{edge: [linux/amd64, linux/arm64]}"):
+            result = self.lock(run_action, sources=sources, platforms=platforms, path=None)
+            assert list(result["lock"]["images"][0]["platforms"]) == [AMD, "linux/arm64"]
+
+    def test_an_old_lock_that_cannot_be_read(
+        self, run_action: RunAction, tmp_path: Path, printed: list[str]
+    ) -> None:
+        """It is replaced, and compared to nothing."""
+        (tmp_path / "l.yml").write_text("version: 9\n")
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        result = self.lock(run_action)
+        assert (result["changed"], result["changes"]) == (True, None)
+        assert printed[0] == (
+            "! reading the lock l.yml: it has version 9, this collection knows 1."
+            " A newer edgefleet.crio is needed. What changes is not shown."
         )
-        assert (tmp_path / "l.yml").read_text() == "old"
+
+    def test_unresolved(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
+        """All of them are named with their sets, and the old lock stays as it was."""
+        (tmp_path / "l.yml").write_text(json.dumps(LOCK))
+        self.machine.expect(
+            inspect("--raw", "example.com/app:v1", stderr="manifest unknown"),
+        ).expect(inspect("--raw", AGENT.reference, stderr="dial tcp: connection refused"))
+        result = self.lock(run_action, sets=[a_set(AGENT.reference)])
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert result["unresolved"] == [
+            {"reference": "example.com/app:v1", "cause": "not_found", "sets": ("images",),
+             "message": "manifest unknown"},
+            {"reference": AGENT.reference, "cause": "unreachable", "sets": ("base",),
+             "message": "dial tcp: connection refused"},
+        ]  # fmt: skip
+        lines = [
+            "set images: example.com/app:v1: not_found: manifest unknown",
+            f"set base: {AGENT.reference}: unreachable: dial tcp: connection refused",
+        ]
+        assert printed[1:] == [f"image_lock: {line}" for line in lines]
+        assert result["msg"] == (
+            f"locking the images: 2 could not be resolved: {'; '.join(lines)}."
+            " Mend or remove them; the lock was not changed."
+        )
+        assert (tmp_path / "l.yml").read_text() == json.dumps(LOCK)
 
     def test_partial_without_a_file(self, run_action: RunAction, tmp_path: Path) -> None:
         """A lock for one run, of what could be resolved."""
-        failed = (Unresolved(B, "not_found", "unknown"),)
-        self.answer = Resolution({A: LOCKED.resolved[A]}, LOCKED.layers, failed)
-        result = run_action(image_lock, sets=[SET], partial=True)
-        assert [one["reference"] for one in result["lock"]["images"]] == [A]
-        assert result["unresolved"] == [
-            {"reference": B, "cause": "not_found", "message": "unknown"}
-        ]
+        self.machine.expect_in_any_order(
+            *asked(APP), inspect("--raw", AGENT.reference, stderr="manifest unknown")
+        )
+        sets = [a_set(APP.reference, AGENT.reference)]
+        result = run_action(image_lock, check_mode=True, sets=sets, partial=True)
+        assert [one["reference"] for one in result["lock"]["images"]] == [APP.reference]
+        assert [one["reference"] for one in result["unresolved"]] == [AGENT.reference]
         assert (result["changed"], list(tmp_path.iterdir())) == (False, [])
         assert "failed" not in result
+        assert "changes" not in result
 
-    def test_failures(self, run_action: RunAction) -> None:
-        """In one line; options are checked."""
-        result = run_action(image_lock, sets=[SET], platforms=["amd64"])
-        assert result["msg"].startswith("platform 'amd64' in platforms: it is no platform")
-        assert (result["failed"], result["changed"], result["unresolved"]) == (True, False, [])
-        assert self.asked == []
-        with pytest.raises(AnsibleError, match="sets"):
-            run_action(image_lock)
+    def test_check_mode(self, run_action: RunAction, tmp_path: Path) -> None:
+        """What there is is verified at the registry, and what would change is told."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        self.lock(run_action)
+        before = (tmp_path / "l.yml").read_text()
+        self.machine.expect(APP.call(), APP.config(), NEW.call(tag="v1"), NEW.config())
+        result = self.lock(run_action, check_mode=True)
+        assert (result["changed"], len(result["changes"]["moved"])) == (True, 1)
+        assert (tmp_path / "l.yml").read_text() == before
+
+    def test_verified(self, run_action: RunAction) -> None:
+        """Without sources, the lock alone; what answers no more is an error."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        self.lock(run_action)
+        self.machine.expect(*asked(APP))
+        result = run_action(image_lock, check_mode=True, path="l.yml")
+        assert (result["changed"], result["images"], "failed" in result) == (False, 1, False)
+        self.machine.expect(inspect("--raw", APP.reference, stderr="manifest unknown"))
+        result = run_action(image_lock, check_mode=True, path="l.yml")
+        assert f"set images: {APP.reference}: not_found: manifest unknown" in result["msg"]
+
+    def test_measured(
+        self,
+        run_action: RunAction,
+        monkeypatch: pytest.MonkeyPatch,
+        printed: list[str],
+        tmp_path: Path,
+    ) -> None:
+        """Layers are measured when that is asked for; check mode goes by what is locked."""
+        given: list[Any] = []
+
+        def measure(_host: Any, _skopeo: Any, wanted: Any, *more: Any) -> Measured:
+            *folders, progress = more
+            given.append((list(wanted), folders))
+            progress(0, 0)
+            progress(1, 10)
+            return Measured({DIGEST: MEASURE}, ())
+
+        monkeypatch.setattr(image_lock, "measure_layers", measure)
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        result = self.lock(run_action, measure=True, keep_layers="kept")
+        assert given == [([DIGEST], [f"{tmp_path}-cache/edgefleet-crio", f"{tmp_path}/kept"])]
+        assert result["lock"]["layers"][DIGEST]["blocks"] == 100
+        assert printed[1:] == [
+            "image_lock: 1 of 1 layers measured, 10 bytes of 10 bytes",
+            "image_lock: edge, linux/amd64: 1 images, 1 layers, 10 bytes compressed, 409.6 kB unpacked",
+        ]
+        self.machine.expect(APP.call(), APP.config(), APP.call(tag="v1"))
+        again = self.lock(run_action, measure=True, check_mode=True)
+        assert again["changed"] is False
+        self.machine.expect(APP.call(tag="v1"))
+        assert "blocks" not in self.lock(run_action)["lock"]["layers"][DIGEST]
+        assert len(given) == 1
+
+    def test_not_measured(self, run_action: RunAction, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A layer that is not what it should be is an error of its image."""
+        failed = Unmeasured(DIGEST, APP.reference, "corrupt", "its gzip is damaged")
+        monkeypatch.setattr(image_lock, "measure_layers", lambda *_any: Measured({}, (failed,)))
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        result = self.lock(run_action, measure=True)
+        said = f"set images: {APP.reference}: corrupt: layer {DIGEST}: its gzip is damaged."
+        assert said in result["msg"]
+
+
+class TestLockChanges:
+    """lock_changes."""
+
+    def test_two_files(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
+        """In plain words, and as values."""
+        (tmp_path / "a.yml").write_text(json.dumps(LOCK))
+        (tmp_path / "b.yml").write_text(json.dumps({**LOCK, "images": LOCK["images"][:1]}))
+        result = run_action(lock_changes, before="a.yml", after="b.yml")
+        assert (result["changed"], result["changes"]["images_out"]) == (False, (B,))
+        assert result["totals"][0]["images"] == 1
+        total = "lock_changes: edge, linux/amd64: 1 images, 1 layers, 10 bytes compressed"
+        assert printed == [f"lock_changes: out   {B}", total]
+        printed.clear()
+        run_action(lock_changes, before="b.yml", after="b.yml")
+        assert printed == ["lock_changes: nothing changed", total]
+
+    def test_failure(self, run_action: RunAction) -> None:
+        """In one line."""
+        result = run_action(lock_changes, before="a.yml", after="b.yml")
+        assert result["failed"] is True
+        assert result["msg"].startswith("reading 'a.yml': there is no ")
 
 
 class TestPinReport:
@@ -395,6 +598,30 @@ def test_where_paths_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     assert search_folders("/play") == [str(tmp_path), "/play"]
     assert search_folders(str(tmp_path)) == [str(tmp_path)]
+
+
+def test_where_things_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the XDG Base Directory Specification says; a relative path does not count."""
+    monkeypatch.setenv("HOME", "/home/u")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/c")
+    assert cache_folder() == "/c/edgefleet-crio"
+    for relative in ("", "c"):
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert cache_folder() == "/home/u/.cache/edgefleet-crio"
+
+
+def test_standard_input() -> None:
+    """That of the process above this one."""
+    assert standard_input() == f"/proc/{os.getppid()}/fd/0"
+
+
+@pytest.mark.parametrize(
+    ("value", "structured"),
+    [([1], [1]), (None, None), ("", None), ("[{a: 1}]", [{"a": 1}]), ('{"a": 1}', {"a": 1})],
+)
+def test_structures_from_strings(value: Any, structured: Any) -> None:
+    """YAML and JSON."""
+    assert structure(value, "x") == structured
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_classes(message: str, cause: str) -> None:
         ("server misbehaving", "unreachable"),
         ("status code 500", "unreachable"),
         ("error 502", "unreachable"),
+        ("received unexpected HTTP status: 500 Internal Server Error", "unreachable"),
         ("error 503", "unreachable"),
         ("error 504", "unreachable"),
         ("Bad Gateway", "unreachable"),

@@ -12,20 +12,25 @@ from typing import Any
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import (
     InvalidLock,
+    LeftOut,
     Lock,
     LockedPlatform,
+    LockedSet,
+    ResolvedSet,
     build_lock,
     layers_on_platform,
     lock_document,
     parse_lock,
+    platforms_of_references,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
     LockedImages,
     LockedLayer,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
-    PinnedImageSet,
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
+    PoolPlatforms,
+    parse_pool_platforms,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
     load_documents,
@@ -39,6 +44,7 @@ ONE, TWO, THREE, INDEX = (f"sha256:{character * 64}" for character in "123f")
 APP, AGENT = f"example.com/app@{INDEX}", f"example.com/agent@{TWO}"
 MEASURE = LayerMeasure(4, 1, 3, ext4_blocks=1, xfs_blocks=0, tar_split=90)
 AMD, ARM = "linux/amd64", "linux/arm64"
+BOTH = PoolPlatforms({None: (AMD, ARM)})
 SIZED = {
     THREE: LockedLayer(30, MEASURE),
     ONE: LockedLayer(10),
@@ -48,15 +54,18 @@ SIZED = {
 
 def a_lock() -> Lock:
     """Return a lock of two images that share a layer, for two platforms."""
+    left_out = (LeftOut("example.com/z@d", "*/z*", "too large"), LeftOut("b", "b", "", "bee"))
     sets = [
-        PinnedImageSet("edge", "edge", (AGENT, APP), (), "edge.yml"),
-        PinnedImageSet("all", None, (APP,), (), "all.yml"),
+        ResolvedSet(
+            LockedSet("edge", "edge", "images", left_out), {AGENT: (), APP: ("v2", "latest")}
+        ),
+        ResolvedSet(LockedSet("all", None), {APP: ("v1", "v2")}),
     ]
     resolved = {
         APP: {AMD: LockedPlatform(ONE, (TWO, ONE)), ARM: LockedPlatform(TWO, (THREE,))},
         AGENT: {AMD: LockedPlatform(TWO, (TWO,)), ARM: LockedPlatform(TWO, (TWO,))},
     }
-    return build_lock(sets, [ARM, AMD], resolved, SIZED)
+    return build_lock(sets, BOTH, resolved, SIZED)
 
 
 TEXT = f"""\
@@ -71,6 +80,15 @@ sets:
   pool: null
 - name: edge
   pool: edge
+  source: images
+  excluded:
+  - image: example.com/z@d
+    pattern: '*/z*'
+    reason: too large
+  - name: bee
+    image: b
+    pattern: b
+    reason: ''
 images:
 - reference: {AGENT}
   sets:
@@ -85,6 +103,10 @@ images:
       layers:
       - {TWO}
 - reference: {APP}
+  tags:
+  - latest
+  - v1
+  - v2
   sets:
   - all
   - edge
@@ -128,18 +150,25 @@ def test_read_again() -> None:
     assert (edge.name, edge.pool, edge.references) == ("edge", "edge", (AGENT, APP))
 
 
+def resolved_sets(lock: Lock) -> list[ResolvedSet]:
+    """Return the sets from which a lock would be made again, each asking by all tags."""
+    return [
+        ResolvedSet(one, {i.reference: i.tags for i in lock.images if one.name in i.sets})
+        for one in lock.sets.values()
+    ]
+
+
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_input_does_not_matter(order: random.Random) -> None:
     """The same sets, answers and sizes give the same bytes, in whatever order they came."""
     lock = a_lock()
-    sets = lock.pinned_image_sets("x")
+    sets = resolved_sets(lock)
     order.shuffle(sets)
     images = list(lock.images)
     order.shuffle(images)
     sizes = list(lock.layers.items())
     order.shuffle(sizes)
-    platforms = list(lock.platforms)
-    order.shuffle(platforms)
+    platforms = parse_pool_platforms(order.sample([AMD, ARM], 2), "x")
     resolved = {image.reference: image.platforms for image in images}
     again = build_lock(sets, platforms, resolved, dict(sizes))
     assert render_document(lock_document(again), "Review me.") == TEXT
@@ -147,8 +176,10 @@ def test_the_order_of_the_input_does_not_matter(order: random.Random) -> None:
 
 def test_what_was_not_resolved_is_left_out() -> None:
     """A lock made for a run, of which one image is missing, has the others."""
-    sets = [PinnedImageSet("edge", "edge", (AGENT, APP), (), "edge.yml")]
-    lock = build_lock(sets, [AMD], {AGENT: {AMD: LockedPlatform(TWO, (TWO,))}}, SIZED)
+    sets = [ResolvedSet(LockedSet("edge", "edge"), {AGENT: (), APP: ()})]
+    lock = build_lock(
+        sets, PoolPlatforms({None: (AMD,)}), {AGENT: {AMD: LockedPlatform(TWO, (TWO,))}}, SIZED
+    )
     assert [image.reference for image in lock.images] == [AGENT]
 
 
@@ -186,21 +217,52 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(version=True), "its version is True"),
         (document(version=0), "its version is 0"),
         (document(extra=1), "it has the keys version, platforms, sets, images, layers, extra"),
-        (document(platforms=[]), "platforms is no list"),
-        (document(platforms="linux/amd64"), "platforms is no list"),
+        (document(platforms=[]), "it is no list of platforms"),
+        (document(platforms="linux/amd64"), "it is no list of platforms"),
+        (document(platforms={"edge": [AMD]}), "has the platforms linux/amd64, linux/arm64 where"),
+        (
+            document(platforms={"other": [AMD]}),
+            "of set 'edge' in the lock site.lock.yml: there are only those of other",
+        ),
         (document(platforms=["amd64"]), "it is no platform"),
         (document(sets=[]), "sets is no list"),
         (document(sets={"a": 1}), "sets is no list"),
-        (document(sets=["all"]), "'all' is no set. A set there has name and pool."),
-        (document(sets=[["name", "pool"]]), "is no set. A set there has name and pool."),
+        (document(sets=["all"]), "'all' is no set. A set there has name and pool"),
+        (document(sets=[["name", "pool"]]), "is no set. A set there has name and pool"),
+        (document(sets=[{"name": "a", "pool": None, "source": 1}]), "is no set. A set there has"),
+        (document(sets=[{"name": "a", "pool": None, "excluded": {}}]), "is no set. A set there"),
+        *(
+            (
+                document(sets=[{"name": "a", "pool": None, "excluded": [one]}]),
+                "What is excluded has image, pattern and reason, and may have a name.",
+            )
+            for one in (
+                "x",
+                {"image": "x", "pattern": "y"},
+                {"image": "x", "pattern": "y", "reason": 1},
+                {"image": "x", "pattern": "y", "reason": "z", "more": "w"},
+            )
+        ),
+        (document(images=[image(tags="v1")]), f"{AGENT} has the tags 'v1'"),
+        (document(images=[image(tags=["-"])]), f"{AGENT} has the tags ['-']"),
+        (document(images=[image(tags=[1])]), f"{AGENT} has the tags [1]"),
         (document(sets=[{"name": "a", "pool": None, "x": 1}]), "is no set. A set there has name"),
         (document(sets=[{"name": 1, "pool": None}]), "is no set"),
         (document(sets=[{"name": "a", "pool": 1}]), "is no set"),
         (document(sets=[{"name": "a", "pool": "x"}] * 2), "set 'a' stands there twice"),
         (document(images={}), "images is no list"),
-        (document(images=["x"]), "an image is 'x'. It has reference, sets and platforms."),
-        (document(images=[["reference", "sets", "platforms"]]), "It has reference, sets and"),
-        (document(images=[image(extra=1)]), "It has reference, sets and platforms."),
+        (
+            document(images=["x"]),
+            "an image is 'x'. It has reference, sets and platforms, and may have tags.",
+        ),
+        (
+            document(images=[["reference", "sets", "platforms"]]),
+            "It has reference, sets and platforms,",
+        ),
+        (
+            document(images=[image(extra=1)]),
+            "It has reference, sets and platforms, and may have tags.",
+        ),
         (document(images=[image(reference="x:v1")]), "it has no digest"),
         (document(images=[image(sets=[])]), "is asked for by no set"),
         (document(images=[image(sets=[1])]), "is asked for by no set"),
@@ -244,7 +306,7 @@ def platform(**changes: Any) -> dict[str, Any]:
             document(sets=[{"name": "all", "pool": None}]),
             "edge is asked for an image and not among",
         ),
-        (document(platforms=[AMD]), "where the lock says linux/amd64. Lock again."),
+        (document(platforms=[AMD]), "where its sets are for linux/amd64. Lock again."),
         (
             document(layers={ONE: {"size": 1}, TWO: {"size": 2}}),
             f"{THREE} is used by an image and has no size",
@@ -286,12 +348,11 @@ def test_one_document(documents: list[Any]) -> None:
                 " A lock has the keys version, platforms, sets, images, layers."
             ),
         ),
-        (document(platforms=[]), "platforms is no list of platforms. Lock again."),
         (document(sets=[]), "sets is no list of sets. Lock again."),
         (document(images={}), "images is no list. Lock again."),
         (
             document(images=["x" * 121]),
-            f"an image is '{'x' * 120}'. It has reference, sets and platforms.",
+            f"an image is '{'x' * 120}'. It has reference, sets and platforms, and may have tags.",
         ),
         (document(layers=[]), "layers is no mapping of digests to layers. Lock again."),
         (
@@ -301,7 +362,10 @@ def test_one_document(documents: list[Any]) -> None:
         (document(layers={}), f"{ONE} is used by an image and has no size. Lock again."),
         (
             document(sets=[{"name": "all", "pool": 7}]),
-            "{'name': 'all', 'pool': 7} is no set. A set there has name and pool.",
+            (
+                "{'name': 'all', 'pool': 7} is no set."
+                " A set there has name and pool, and may have source and excluded."
+            ),
         ),
         (
             document(
@@ -312,7 +376,7 @@ def test_one_document(documents: list[Any]) -> None:
             ),
             (
                 f"{AGENT} has the platforms linux/amd64, linux/arm64"
-                " where the lock says linux/amd64. Lock again."
+                " where its sets are for linux/amd64. Lock again."
             ),
         ),
         (
@@ -323,7 +387,7 @@ def test_one_document(documents: list[Any]) -> None:
             document(platforms=["linux/s390x", ARM, AMD]),
             (
                 f"{AGENT} has the platforms linux/amd64, linux/arm64"
-                " where the lock says linux/amd64, linux/arm64, linux/s390x. Lock again."
+                " where its sets are for linux/amd64, linux/arm64, linux/s390x. Lock again."
             ),
         ),
     ],
@@ -397,19 +461,22 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size
 def test_round_trip(names: dict[str, str | None], digests: list[str], sizes: list[int]) -> None:
     """Whatever the names, digests and sizes: written, read and written again it is the same."""
     references = tuple(sorted(f"example.com/app@{one}" for one in digests))
-    sets = [PinnedImageSet(name, pool, references, (), "x") for name, pool in names.items()]
+    sets = [
+        ResolvedSet(LockedSet(name, pool, name), dict.fromkeys(references, ()))
+        for name, pool in names.items()
+    ]
     on_platform = LockedPlatform(digests[0], tuple(digests))
     resolved = {reference: {AMD: on_platform, ARM: on_platform} for reference in references}
     sized = {
         digest: LockedLayer(size, LayerMeasure(size, 1, 2, 1, 0, 9) if size % 2 else None)
         for digest, size in zip(digests, sizes, strict=False)
     }
-    lock = build_lock(sets, [AMD, ARM], resolved, sized)
+    lock = build_lock(sets, BOTH, resolved, sized)
     text = render_document(lock_document(lock), "Review me.")
     again = parse_lock(load_documents(text, "l"), "l")
     assert again == lock
     assert render_document(lock_document(again), "Review me.") == text
-    assert build_lock(again.pinned_image_sets("y"), [ARM, AMD], resolved, sized) == lock
+    assert build_lock(resolved_sets(again), BOTH, resolved, sized) == lock
 
 
 @pytest.mark.parametrize("key", [5, True, None])
@@ -417,3 +484,41 @@ def test_a_key_that_is_no_text(key: object) -> None:
     """It is refused like any other odd key."""
     with pytest.raises(InvalidLock, match="it has the keys version"):
         parse_lock([{"version": 1, key: "x"}], "l")
+
+
+def test_one_tag_of_two_digests() -> None:
+    """Nobody could say which was reviewed: neither made nor read."""
+    other = f"example.com/app@{ONE}"
+    written = document()
+    written["images"][0]["reference"] = other
+    written["images"][0]["tags"] = ["v1"]
+    said = f"example.com/app:v1 is both {other} and {APP}"
+    with pytest.raises(InvalidLock, match=f"reading the lock l: {said}. Lock again."):
+        parse_lock([written], "l")
+    sets = [ResolvedSet(LockedSet("a", None), {APP: ("v1",), other: ("v1",)})]
+    on_amd = {AMD: LockedPlatform(TWO, ())}
+    with pytest.raises(InvalidLock, match=f"locking the sets: {said}. Ask for one of them."):
+        build_lock(sets, BOTH, {APP: on_amd, other: on_amd}, {})
+
+
+def test_platforms_of_pools() -> None:
+    """An image is wanted on the platforms of all pools of the sets that ask for it."""
+    platforms = parse_pool_platforms({"edge": [ARM], "control": [AMD]}, "x")
+    sets = [
+        ResolvedSet(LockedSet("e", "edge"), {APP: (), AGENT: ()}),
+        ResolvedSet(LockedSet("c", "control"), {AGENT: ()}),
+    ]
+    assert platforms_of_references(sets, platforms) == {APP: (ARM,), AGENT: (AMD, ARM)}
+    sets.append(ResolvedSet(LockedSet("every", None), {APP: ()}))
+    assert platforms_of_references(sets, platforms)[APP] == (AMD, ARM)
+    on = LockedPlatform(TWO, ())
+    lock = build_lock(sets, platforms, {one: {AMD: on, ARM: on} for one in (APP, AGENT)}, {})
+    text = render_document(lock_document(lock), "x")
+    assert "platforms:\n  control:\n  - linux/amd64\n  edge:\n  - linux/arm64\n" in text
+    assert parse_lock(load_documents(text, "l"), "l") == lock
+
+
+def test_tagged() -> None:
+    """Each tag that images were locked from, with its digest."""
+    tags = ("latest", "v1", "v2")
+    assert a_lock().tagged() == {f"example.com/app:{tag}": INDEX for tag in tags}

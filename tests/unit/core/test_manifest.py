@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import (
     Index,
     InvalidManifest,
+    Layer,
     Manifest,
     parse_image_config,
     parse_manifest,
@@ -20,6 +21,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest i
 
 OCI = "application/vnd.oci.image"
 DOCKER = "application/vnd.docker.distribution.manifest"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 AMD = {"os": "linux", "architecture": "amd64"}
 
 
@@ -29,19 +31,62 @@ def served(document: Any) -> tuple[str, str]:
     return text, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def test_manifest() -> None:
-    """Layers with their sizes, in their order."""
-    layers = [{"digest": "d2", "size": 20}, {"digest": "d1", "size": 10}]
-    text, digest = served({"schemaVersion": 2, "layers": layers})
-    assert parse_manifest(text, digest, "r") == Manifest((("d2", 20), ("d1", 10)))
+ONE, TWO = ("sha256:" + digit * 64 for digit in "12")
+CONFIG = {"mediaType": f"{OCI}.config.v1+json", "digest": ONE, "size": 3}
+
+
+def image(*layers: Any, **more: Any) -> dict[str, Any]:
+    """Return a manifest."""
+    return {"schemaVersion": 2, "config": CONFIG, "layers": list(layers), **more}
+
+
+@pytest.mark.parametrize("kind", [f"{OCI}.config.v1+json", DOCKER_CONFIG, None])
+def test_manifest(kind: str | None) -> None:
+    """Layers with their sizes, in their order; OCI's, Docker's, and one that does not say."""
+    layers = [{"digest": TWO, "size": 20, "mediaType": "m"}, {"digest": ONE, "size": 10}]
+    text, digest = served(image(*layers, config={"digest": TWO, "mediaType": kind}))
+    expected = Manifest(TWO, (Layer(TWO, 20, "m"), Layer(ONE, 10, "")))
+    assert parse_manifest(text, digest, "r") == expected
+
+
+def test_no_layers() -> None:
+    """An image may have none."""
+    assert parse_manifest(*served(image()), "r") == Manifest(ONE, ())
 
 
 @pytest.mark.parametrize("media_type", [f"{OCI}.index.v1+json", f"{DOCKER}.list.v2+json", None])
 def test_index(media_type: str | None) -> None:
     """OCI's and Docker's, and one that does not say what it is."""
-    listed = [{"digest": "d1", "platform": AMD}, {"digest": "d2"}]
+    listed = [{"digest": ONE, "platform": AMD}, {"digest": TWO}]
     text, digest = served({"mediaType": media_type, "manifests": listed})
-    assert parse_manifest(text, digest, "r") == Index(((AMD, "d1"), ({}, "d2")))
+    assert parse_manifest(text, digest, "r") == Index(((AMD, ONE), ({}, TWO)))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"artifactType": "application/x"},
+        {"config": {**CONFIG, "mediaType": "application/x"}},
+        {"config": {**CONFIG, "mediaType": "application/x"}, "artifactType": None},
+    ],
+)
+def test_artifacts(more: dict[str, Any]) -> None:
+    """Charts, signatures and policies lie in registries too."""
+    with pytest.raises(InvalidManifest, match="it is an artifact of type application/x, no image"):
+        parse_manifest(*served(image(**more)), "r")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        f"{OCI}.layer.nondistributable.v1.tar+gzip",
+    ],
+)
+def test_foreign_layers(kind: str) -> None:
+    """No registry serves them, so no node has them from there."""
+    with pytest.raises(InvalidManifest, match=f"its layer {TWO} is a foreign one, which no reg"):
+        parse_manifest(*served(image({"digest": TWO, "size": 1, "mediaType": kind})), "r")
 
 
 def test_sha512() -> None:
@@ -55,10 +100,13 @@ def test_sha512() -> None:
     ("document", "said"),
     [
         ({"schemaVersion": 1}, "it has the outdated schema 1. Push it again."),
-        ({}, "it is no image manifest, KeyError('layers')"),
+        ({}, "it is no image manifest, KeyError('config')"),
+        ({"config": CONFIG}, "it is no image manifest, KeyError('layers')"),
+        ({"config": {}, "layers": []}, "it is no image manifest, KeyError('digest')"),
+        ({"config": None, "layers": []}, "it is no image manifest, AttributeError("),
         ([], "it is no image manifest"),
-        ({"layers": [{"digest": "d"}]}, "it is no image manifest"),
-        ({"layers": None}, "it is no image manifest"),
+        (image({"digest": ONE}), "it is no image manifest, KeyError('size')"),
+        (image(layers=None), "it is no image manifest, TypeError("),
         ({"manifests": None}, "it is no image manifest"),
         ("text", "it is no image manifest"),
         ({"mediaType": f"{OCI}.index.v1+json"}, "it is no image manifest, KeyError('manifests')"),
@@ -66,7 +114,7 @@ def test_sha512() -> None:
             {"mediaType": f"{DOCKER}.list.v2+json", "layers": []},
             "it is no image manifest, KeyError('manifests')",
         ),
-        ({"layers": [{"digest": "d", "size": "x"}]}, "it is no image manifest"),
+        (image({"digest": ONE, "size": "x"}), "it is no image manifest, ValueError("),
         ({"manifests": [{}]}, "it is no image manifest"),
     ],
 )
@@ -80,7 +128,7 @@ def test_refused(document: Any, said: str) -> None:
 
 def test_other_bytes() -> None:
     """What has another digest than asked for is not looked at."""
-    text, digest = served({"layers": []})
+    text, digest = served(image())
     with pytest.raises(InvalidManifest, match="what the registry served does not match"):
         parse_manifest(text + " ", digest, "r")
 
@@ -104,9 +152,11 @@ def test_the_whole_message() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {"manifests": [{"platform": "x", "digest": "d"}]},
-        {"layers": [{"digest": "d", "size": -5}]},
-        {"layers": [{"digest": 7, "size": 5}]},
+        {"manifests": [{"platform": "x", "digest": ONE}]},
+        {"manifests": [{"digest": "sha256:../../x"}]},
+        image({"digest": ONE, "size": -5}),
+        image({"digest": 7, "size": 5}),
+        image({"digest": ONE + "0", "size": 5}),
     ],
 )
 def test_values_of_another_kind(document: Any) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.platforms
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
     InvalidPlatform,
     parse_platform,
+    parse_pool_platforms,
     platform_of,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import Index
@@ -69,3 +70,48 @@ def test_a_platform_that_was_not_built() -> None:
         "looking for linux/s390x in example.com/a@d: the image was built for linux/amd64,"
         " linux/arm64 only. Ask for its platforms, or for another image."
     )
+
+
+AMD, ARM = "linux/amd64", "linux/arm64"
+
+
+def test_every_pool() -> None:
+    """A list is for whoever asks, sorted and each once."""
+    platforms = parse_pool_platforms([ARM, AMD, f"{AMD}/v1"], "here")
+    assert platforms.of(None, "x") == platforms.of("edge", "x") == (AMD, ARM)
+    assert platforms.document() == [AMD, ARM]
+
+
+def test_each_pool() -> None:
+    """A set without pool is for all of them; a pool that is not there is named."""
+    platforms = parse_pool_platforms({"edge": [ARM], "control": [AMD]}, "here")
+    assert platforms.of("edge", "x") == (ARM,)
+    assert platforms.of(None, "x") == (AMD, ARM)
+    assert platforms.document() == {"control": [AMD], "edge": [ARM]}
+    with pytest.raises(InvalidPlatform) as caught:
+        platforms.of("egde", "set 'a'")
+    assert str(caught.value) == (
+        "looking for the platforms of pool 'egde' of set 'a': there are only those of control,"
+        " edge. Name that pool in pin_images_platforms too."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "reading here: it is no list of platforms. [linux/amd64] would be one."),
+        ([], "reading here: it is no list of platforms"),
+        (AMD, "reading here: it is no list of platforms"),
+        (["amd64"], "platform 'amd64' in here: it is no platform"),
+        ({}, "reading here: it names no pool. {edge: [linux/amd64]} would do."),
+        ({None: [AMD]}, "reading here: None is no pool"),
+        ({"": [AMD]}, "reading here: '' is no pool"),
+        ({"edge": AMD}, "reading here for pool 'edge': it is no list of platforms"),
+        ({"edge": ["x"]}, "platform 'x' in here for pool 'edge': it is no platform"),
+    ],
+)
+def test_platforms_refused(value: object, said: str) -> None:
+    """What is neither a list nor lists of pools is refused."""
+    with pytest.raises(InvalidPlatform) as caught:
+        parse_pool_platforms(value, "here")
+    assert said in str(caught.value)

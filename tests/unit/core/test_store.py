@@ -211,3 +211,24 @@ def test_unreadable_contents(images: str, layers: str, message: str) -> None:
     with pytest.raises(UnreadableAnswer) as caught:
         parse_store_contents(images, layers)
     assert str(caught.value).startswith(message)
+
+
+def test_by_digest() -> None:
+    """As it was pulled; by tag alone, the digests that the daemon has for that repository."""
+    tagged = "example.com:5000/demo/agent"
+    digests = frozenset({f"{tagged}@sha256:1", f"{tagged}@sha256:2", "other.com/x@sha256:1"})
+    images = (
+        DaemonImage("e6b8", frozenset({APP, ALSO}), True),
+        DaemonImage("aaaa", digests | {f"{tagged}:1"}, False),
+        DaemonImage("bbbb", frozenset({"example.com/unknown:1"}), False),
+        DaemonImage("cccc", frozenset({"example.com/late@sha256:3"}), False),
+    )
+    names = {"e6b8": frozenset({APP}), "aaaa": frozenset({f"{tagged}:1"})}
+    both = {**names, "dddd": frozenset({"gone.com/x@sha256:4"})}
+    assert ImageStore(images, StoredNames(both)).digest_references() == (
+        APP, "example.com/late@sha256:3", f"{tagged}@sha256:1", f"{tagged}@sha256:2",
+    )  # fmt: skip
+    both["aaaa"] |= {f"{tagged}@sha256:2"}
+    assert ImageStore(images, StoredNames(both)).digest_references() == (
+        APP, "example.com/late@sha256:3", f"{tagged}@sha256:2",
+    )  # fmt: skip

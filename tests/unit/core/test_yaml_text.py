@@ -9,12 +9,15 @@ import importlib.util
 import sys
 
 import pytest
+import yaml
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents import yaml_text
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
     InvalidYaml,
     load_documents,
     render_document,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_documents() -> None:
@@ -33,6 +36,7 @@ def test_documents() -> None:
         ("a: !!bool x\n", "reading f.yml: "),
         ("a: !!timestamp x\n", "reading f.yml: "),
         ("a: 1\nb: {c: 1, d: 2, c: 3}\n", "the key 'c' stands twice in line 2, column 17"),
+        ("a: 1\nb: {c: &x 1, d: 2, c: 3}\n", "the key 'c' stands twice in line 2, column 20"),
         ("? [a]\n: 1\n", "found unhashable key"),
         ("a: 2026-99-99\n", "reading f.yml: month must be in 1..12"),
     ],
@@ -43,6 +47,51 @@ def test_not_yaml(text: str, said: str) -> None:
         load_documents(text, "f.yml")
     assert said in str(caught.value)
     assert str(caught.value).endswith("It must be YAML.")
+
+
+SCALARS = st.sampled_from(
+    ["a", "1", "0x1f", "1.5", "true", "off", "~", "2026-01-02", "'1'", '"x"', "sha256:ab", "07"]
+)
+
+
+@given(
+    st.recursive(
+        SCALARS,
+        lambda inner: (
+            st.lists(inner, max_size=3).map(lambda ones: f"[{', '.join(ones)}]")
+            | st.lists(inner, max_size=3).map(
+                lambda ones: "{" + ", ".join(f"k{n}: {one}" for n, one in enumerate(ones)) + "}"
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_built_as_pyyaml_builds_it(text: str) -> None:
+    """Plain documents give what PyYAML's own way gives, types included."""
+    text = f"- {text}\n- {text}\n"
+    expected = list(yaml.safe_load_all(text))
+    loaded = load_documents(text, "f.yml")
+    assert repr(loaded) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 1}}),
+        ("a: &x {b: 1}\nc: {<<: *x, d: 2}\n", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
+        ("a: !!str 1\n", {"a": "1"}),
+        ("<<: {a: 1}\n", {"a": 1}),
+    ],
+)
+def test_what_is_unusual(text: str, value: object) -> None:
+    """Aliases, merges and tags mean what they mean to PyYAML."""
+    assert load_documents(text, "f.yml") == [value]
+
+
+def test_nested_too_deep() -> None:
+    """It is refused, and ends no process."""
+    with pytest.raises(InvalidYaml, match="it is nested too deep"):
+        load_documents("[" * 900 + "]" * 900, "f.yml")
 
 
 def test_rendered_for_review() -> None:
@@ -92,5 +141,5 @@ def test_an_error_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(yaml_text.yaml, "load_all", load_all)
     with pytest.raises(InvalidYaml) as caught:
-        load_documents("a: 1", "f.yml")
+        load_documents("a: !!str 1", "f.yml")
     assert str(caught.value) == "reading f.yml: odd. It must be YAML."

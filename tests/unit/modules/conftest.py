@@ -14,6 +14,7 @@ from ansible.module_utils import basic
 from ansible_collections.edgefleet.crio.plugins.modules import (
     crio_pinned_file,
     crio_reload,
+    image_store_info,
     node_storage_check,
     pinned_image_set,
     pinned_image_set_info,
@@ -31,6 +32,7 @@ MODULES = {
     for module in (
         crio_pinned_file,
         crio_reload,
+        image_store_info,
         node_storage_check,
         pinned_image_set,
         pinned_image_set_info,

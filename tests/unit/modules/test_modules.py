@@ -36,6 +36,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem
 from ansible_collections.edgefleet.crio.plugins.modules import (
     crio_pinned_file,
     crio_reload,
+    image_store_info,
     node_storage_check,
     pinned_image_set,
     pinned_image_set_info,
@@ -94,7 +95,14 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize(
     "module",
-    [crio_pinned_file, crio_reload, node_storage_check, pinned_image_set, pinned_image_set_info],
+    [
+        crio_pinned_file,
+        crio_reload,
+        image_store_info,
+        node_storage_check,
+        pinned_image_set,
+        pinned_image_set_info,
+    ],
 )
 def test_options_are_those_of_the_documentation(
     monkeypatch: pytest.MonkeyPatch,
@@ -585,3 +593,20 @@ class TestInfo:
         assert "failed" not in result
         assert (keys(result), result["converged"]) == (INFO_KEYS, False)
         assert [one["kind"] for one in result["deviations"]] == ["daemon_unreachable"]
+
+
+def test_image_store_info(host: FakeHost, run_module: RunModule) -> None:
+    """What the node holds, by digest."""
+    host.files[IMAGES_JSON] = images_json([A, B])
+    host.expect(status_config(), images([B, A]))
+    result = run_module("image_store_info")
+    assert result["references"] == [A, B]
+
+
+def test_image_store_info_without_cri_o(host: FakeHost, run_module: RunModule) -> None:
+    """In one line, with the same keys."""
+    host.expect(daemon_down())
+    result = run_module("image_store_info")
+    assert (result["failed"], result["references"]) == (True, [])
+    host.root = False
+    assert "this needs root" in run_module("image_store_info")["msg"]

@@ -1,0 +1,109 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read files out of an image in its registry, with no more of its layers than that takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Mapping
+
+from ..errors import EdgefleetError
+from ..node.host import Host, HostError
+from ..node.layer_blobs import LayerBlobs
+from ..node.skopeo import Skopeo
+from ..observed.layer_files import LayerFiles, read_layer_files
+from ..observed.layer_stream import PACKINGS, InvalidLayer
+from ..observed.manifest import Layer, Manifest, digest_of
+
+_MODE = 0o644
+# skopeo brings layers by this kind of digest only.
+_FETCHED = "sha256:"
+
+
+class UnreadableImage(EdgefleetError):
+    """An image whose layers are not what they should be."""
+
+
+class ImageFiles:
+    """Files of images; what was read once is remembered by the image's digest.
+
+    :param cache_folder: an absolute path; layers lie there while they are read.
+    """
+
+    def __init__(self, host: Host, skopeo: Skopeo, cache_folder: str) -> None:
+        self._host = host
+        self._cache_folder = cache_folder
+        self._blobs = LayerBlobs(host, skopeo, f"{cache_folder}/layers")
+
+    def file(self, reference: str, manifest: Manifest, path: str) -> str | None:
+        """Return a file's text, None when the image has none; the top layer is looked at first.
+
+        :param reference: the image by the digest of that manifest.
+        :raises EdgefleetError: when a layer cannot be had or read.
+        """
+        known = self._known(reference, path)
+        if known is None:
+            known = {}
+            for layer in reversed(manifest.layers):
+                files = self._read(reference, layer, path)
+                if files.files:
+                    known = dict(files.files)
+                if files.files or files.hides(path):
+                    break
+            self._remember(reference, path, known)
+        return known.get(path)
+
+    def folder(self, reference: str, manifest: Manifest, path: str) -> Mapping[str, str]:
+        """Return the texts of all files below a folder, by their paths in it.
+
+        :param reference: the image by the digest of that manifest.
+        :raises EdgefleetError: when a layer cannot be had or read.
+        """
+        known = self._known(reference, path)
+        if known is None:
+            found: dict[str, str] = {}
+            for layer in manifest.layers:
+                found = self._read(reference, layer, path).on(found)
+            known = {name[len(path) + 1 :]: text for name, text in found.items()}
+            self._remember(reference, path, known)
+        return known
+
+    def _read(self, reference: str, layer: Layer, path: str) -> LayerFiles:
+        packing = PACKINGS.get(layer.media_type)
+        try:
+            if packing is None:
+                raise InvalidLayer(f"its media type {layer.media_type!r} is no layer's")
+            if not layer.digest.startswith(_FETCHED):
+                raise InvalidLayer("skopeo brings layers by sha256 digests only")
+            if not self._blobs.has(layer.digest):
+                self._blobs.fetch(reference, [layer.digest], layer.size)
+            if not self._blobs.has(layer.digest):
+                raise InvalidLayer("what the registry served does not match it")
+            with self._blobs.unpacked(layer.digest, layer.size, packing) as chunks:
+                return read_layer_files(chunks, path)
+        except InvalidLayer as error:
+            raise UnreadableImage(
+                f"reading layer {layer.digest} of {reference}", error.cause
+            ) from None
+        finally:
+            self._blobs.remove(layer.digest)
+
+    def _known(self, reference: str, path: str) -> dict[str, str] | None:
+        digest, _line, text = (self._host.read(self._place(reference, path)) or "").partition("\n")
+        if not digest or digest_of(text) != digest:
+            return None
+        known: dict[str, str] = json.loads(text)
+        return known
+
+    def _remember(self, reference: str, path: str, found: Mapping[str, str]) -> None:
+        text = json.dumps(found, sort_keys=True)
+        place = self._place(reference, path)
+        try:
+            self._host.write_atomic(place, f"{digest_of(text)}\n{text}", _MODE, f"{place}.new")
+        except HostError:
+            return
+
+    def _place(self, reference: str, path: str) -> str:
+        name = digest_of(f"{reference} {path}").partition(":")[2]
+        return f"{self._cache_folder}/contents/{name}"

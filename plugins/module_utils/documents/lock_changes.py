@@ -1,0 +1,177 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lock amounts to, and what changed from one lock to the next, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable
+
+from .lock import Lock
+from .locked_images import LockedLayer
+
+# A measure counts file data in blocks of so many bytes.
+_BLOCK = 4096
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_EVERY_POOL = "every pool"
+
+
+@dataclass(frozen=True)
+class PoolTotal:
+    """What nodes of a pool (None: of every pool) and platform hold once all is there.
+
+    Layers count once. ``unpacked_bytes`` is the file data of the ``measured_layers`` alone.
+    """
+
+    pool: str | None
+    platform: str
+    images: int
+    layers: int
+    compressed_bytes: int
+    measured_layers: int
+    unpacked_bytes: int
+
+
+@dataclass(frozen=True)
+class MovedTag:
+    """A tag, as ``repository:tag``, that was locked to another digest before."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class PoolTransfer:
+    """The bytes of layers, compressed, that a pool's nodes of a platform fetch, and need no more."""
+
+    pool: str | None
+    platform: str
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True)
+class LockChanges:
+    """What is in one lock and not in another; an image whose tag moved is not named twice."""
+
+    images_in: tuple[str, ...]
+    images_out: tuple[str, ...]
+    moved: tuple[MovedTag, ...]
+    transfers: tuple[PoolTransfer, ...]
+
+
+def lock_totals(lock: Lock) -> tuple[PoolTotal, ...]:
+    """Return the totals of each pool that the lock names, on each of its platforms.
+
+    Where sets are for every pool and no pool is named, that is the one row for each platform.
+    """
+    return tuple(_total(lock, pool, platform) for pool, platform in _places(lock))
+
+
+def compare_locks(before: Lock, after: Lock) -> LockChanges:
+    """Return what ``after`` changed."""
+    old, new = ({one.reference for one in lock.images} for lock in (before, after))
+    was, now = before.tagged(), after.tagged()
+    moved = tuple(
+        MovedTag(name, was[name], now[name])
+        for name in sorted(set(was) & set(now))
+        if was[name] != now[name]
+    )
+    repositories = [(one, one.name.rpartition(":")[0]) for one in moved]
+    gone = {f"{repository}@{one.before}" for one, repository in repositories}
+    come = {f"{repository}@{one.after}" for one, repository in repositories}
+    places = dict.fromkeys([*_places(before), *_places(after)])
+    return LockChanges(
+        images_in=tuple(sorted(new - old - come)),
+        images_out=tuple(sorted(old - new - gone)),
+        moved=moved,
+        transfers=tuple(
+            _transfer(before, after, pool, platform)
+            for pool, platform in sorted(places, key=lambda place: (place[0] or "", place[1]))
+        ),
+    )
+
+
+def total_lines(totals: Iterable[PoolTotal]) -> list[str]:
+    """Return the totals in plain words, a line each."""
+    return [_total_line(one) for one in totals]
+
+
+def change_lines(changes: LockChanges) -> list[str]:
+    """Return the changes in plain words, a line each; none when nothing changed."""
+    lines = [f"moved {one.name}: {one.before} -> {one.after}" for one in changes.moved]
+    lines += [f"in    {one}" for one in changes.images_in]
+    lines += [f"out   {one}" for one in changes.images_out]
+    lines += [
+        f"{one.pool or _EVERY_POOL}, {one.platform}: {readable_bytes(one.bytes_in)} to fetch,"
+        f" {readable_bytes(one.bytes_out)} needed no more"
+        for one in changes.transfers
+        if one.bytes_in or one.bytes_out
+    ]
+    return lines
+
+
+def readable_bytes(count: int) -> str:
+    """Return a number of bytes as people read it: 1000 bytes are a kilobyte."""
+    for size, unit in _UNITS:
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _places(lock: Lock) -> list[tuple[str | None, str]]:
+    """Return each pool with each of its platforms."""
+    named = {one.pool for one in lock.sets.values()} | set(lock.platforms.by_pool)
+    pools: list[str | None] = [*sorted(one for one in named if one is not None)] or [None]
+    return [(pool, platform) for pool in pools for platform in lock.platforms.of(pool, "the lock")]
+
+
+def _total(lock: Lock, pool: str | None, platform: str) -> PoolTotal:
+    images, layers = _wanted(lock, pool, platform)
+    measures = [one.measure for one in layers.values() if one.measure]
+    return PoolTotal(
+        pool=pool,
+        platform=platform,
+        images=images,
+        layers=len(layers),
+        compressed_bytes=sum(one.size for one in layers.values()),
+        measured_layers=len(measures),
+        unpacked_bytes=sum(one.blocks for one in measures) * _BLOCK,
+    )
+
+
+def _wanted(lock: Lock, pool: str | None, platform: str) -> tuple[int, dict[str, LockedLayer]]:
+    """Return how many images such nodes want, and their layers."""
+    applying = {name for name, one in lock.sets.items() if one.pool in (None, pool)}
+    wanted = [
+        image.platforms[platform]
+        for image in lock.images
+        if platform in image.platforms and applying.intersection(image.sets)
+    ]
+    digests = {digest for one in wanted for digest in one.layers}
+    return len(wanted), {digest: lock.layers[digest] for digest in digests}
+
+
+def _transfer(before: Lock, after: Lock, pool: str | None, platform: str) -> PoolTransfer:
+    (_old, was), (_new, now) = (_wanted(lock, pool, platform) for lock in (before, after))
+    return PoolTransfer(
+        pool,
+        platform,
+        bytes_in=sum(one.size for digest, one in now.items() if digest not in was),
+        bytes_out=sum(one.size for digest, one in was.items() if digest not in now),
+    )
+
+
+def _total_line(one: PoolTotal) -> str:
+    line = (
+        f"{one.pool or _EVERY_POOL}, {one.platform}: {one.images} images, {one.layers} layers,"
+        f" {readable_bytes(one.compressed_bytes)} compressed"
+    )
+    if not one.measured_layers:
+        return line
+    line += f", {readable_bytes(one.unpacked_bytes)} unpacked"
+    if one.measured_layers < one.layers:
+        line += f" ({one.measured_layers} layers measured)"
+    return line

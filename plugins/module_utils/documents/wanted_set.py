@@ -1,0 +1,75 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A set as its source gave it: images by digest or by tag, before any registry was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable, Mapping
+
+from ..errors import EdgefleetError
+from .component import Component, Excluded
+from .lock import LeftOut, LockedSet, ResolvedSet
+
+
+class TwiceNamed(EdgefleetError):
+    """Two sets of one name."""
+
+
+@dataclass(frozen=True)
+class WantedSet:
+    """A set for a pool (None: every pool); ``source`` says where its images came from."""
+
+    name: str
+    pool: str | None
+    source: str
+    components: tuple[Component, ...]
+    excluded: tuple[Excluded, ...] = ()
+
+    def by_tag(self) -> list[str]:
+        """Return the references that a registry must give a digest, each once."""
+        return sorted({str(one.reference) for one in self.components if not one.reference.digest})
+
+    def resolved(self, digests: Mapping[str, str]) -> ResolvedSet:
+        """Return the set with its images by digest; those without one are left out.
+
+        :param digests: of the references of :meth:`by_tag`.
+        """
+        tags: dict[str, set[str]] = {}
+        for one in self.components:
+            reference = one.reference
+            digest = reference.digest or digests.get(str(reference))
+            if digest:
+                asked_by = tags.setdefault(f"{reference.repository}@{digest}", set())
+                asked_by.update([reference.tag] if reference.tag else [])
+        left_out = tuple(
+            LeftOut(
+                str(one.component.reference),
+                one.exclusion.pattern,
+                one.exclusion.reason,
+                one.component.name,
+            )
+            for one in self.excluded
+        )
+        described = LockedSet(self.name, self.pool, self.source, left_out)
+        return ResolvedSet(
+            described, {reference: tuple(sorted(some)) for reference, some in sorted(tags.items())}
+        )
+
+
+def check_names(sets: Iterable[WantedSet]) -> None:
+    """Refuse two sets of one name.
+
+    :raises TwiceNamed: naming both sources.
+    """
+    sources: dict[str, str] = {}
+    for one in sets:
+        source = one.source or "a variable"
+        if one.name in sources:
+            raise TwiceNamed(
+                f"set {one.name!r} of {source}",
+                f"{sources[one.name]} has a set of that name too",
+                "Every set needs a name of its own.",
+            )
+        sources[one.name] = source

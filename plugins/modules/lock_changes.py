@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This is the documentation of the action plugin of the same name, which runs on the control side.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lock_changes
+short_description: Say what changed from one lock to another
+version_added: 0.1.0
+description:
+  - Compares two locks that M(edgefleet.crio.image_lock) wrote, prints in plain words what came, what went and which tags moved, how many
+    bytes that means for each pool and platform, and what the newer lock amounts to.
+  - Runs on the control node. Contacts neither nodes nor registries.
+options:
+  before:
+    description: Path of the older lock. A relative path is looked for in the current directory, then beside the playbook.
+    type: str
+    required: true
+  after:
+    description: Path of the newer lock.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    support: full
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+author:
+  - edgefleet.crio contributors (@edgefleet)
+"""
+
+EXAMPLES = r"""
+- name: See what the new lock changes
+  edgefleet.crio.lock_changes:
+    before: site.lock.yml.old
+    after: site.lock.yml
+"""
+
+RETURN = r"""
+changes:
+  description: What changed from one lock to the other.
+  returned: success
+  type: dict
+  contains:
+    images_in:
+      description: References that came.
+      type: list
+      elements: str
+    images_out:
+      description: References that went.
+      type: list
+      elements: str
+    moved:
+      description: Tags that lead to another digest now; their images are not named in the two lists before.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The tag, as C(registry/name:tag).
+          type: str
+        before:
+          description: Its digest before.
+          type: str
+        after:
+          description: Its digest now.
+          type: str
+    transfers:
+      description: What that means for the nodes of each pool, by platform.
+      type: list
+      elements: dict
+      contains:
+        pool:
+          description: The pool, V(null) where no lock names one.
+          type: str
+        platform:
+          description: The platform.
+          type: str
+        bytes_in:
+          description: Compressed bytes of layers that such nodes fetch.
+          type: int
+        bytes_out:
+          description: Compressed bytes of layers that they need no more.
+          type: int
+totals:
+  description: What the nodes of each pool hold once all is there, by platform.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pool:
+      description: The pool, V(null) where the lock names none.
+      type: str
+    platform:
+      description: The platform.
+      type: str
+    images:
+      description: How many references such nodes want.
+      type: int
+    layers:
+      description: How many distinct layers these have.
+      type: int
+    compressed_bytes:
+      description: What crosses the link of a node that has none of them, in bytes.
+      type: int
+    measured_layers:
+      description: How many of the layers were measured.
+      type: int
+    unpacked_bytes:
+      description: What the files of the measured layers take, in bytes.
+      type: int
+"""

@@ -1,0 +1,157 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lock amounts to, and what changed from one to the next."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import (
+    Lock,
+    LockedPlatform,
+    LockedSet,
+    ResolvedSet,
+    build_lock,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock_changes import (
+    LockChanges,
+    MovedTag,
+    PoolTotal,
+    PoolTransfer,
+    change_lines,
+    compare_locks,
+    lock_totals,
+    readable_bytes,
+    total_lines,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
+    LayerMeasure,
+    LockedLayer,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
+    parse_pool_platforms,
+)
+
+AMD, ARM = "linux/amd64", "linux/arm64"
+ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
+BASE, APP, NEW = (f"sha256:{letter * 64}" for letter in "bac")
+MEASURE = LayerMeasure(
+    blocks=100, directories=1, inodes=5, ext4_blocks=2, xfs_blocks=1, tar_split=9
+)
+SIZES = {BASE: LockedLayer(1000, MEASURE), APP: LockedLayer(200), NEW: LockedLayer(30)}
+IMAGES = {
+    "example.com/app@" + ONE: (BASE, APP),
+    "example.com/app@" + TWO: (BASE, NEW),
+    "example.com/agent@" + THREE: (BASE,),
+}
+
+
+def lock(platforms: object, **sets: tuple[str | None, dict[str, tuple[str, ...]]]) -> Lock:
+    """Return a lock of these sets: their pools, and images by the ends of their names."""
+    described = [
+        ResolvedSet(
+            LockedSet(name, pool), {f"example.com/{end}": tags for end, tags in images.items()}
+        )
+        for name, (pool, images) in sets.items()
+    ]
+    wanted = parse_pool_platforms(platforms, "x")
+    on = {
+        one: {
+            platform: LockedPlatform(one.partition("@")[2], layers)
+            for platform in wanted.of(None, "x")
+        }
+        for one, layers in IMAGES.items()
+    }
+    asked = {one for some in described for one in some.images}
+    used = {digest for one in asked for digest in IMAGES[one]}
+    return build_lock(described, wanted, on, {digest: SIZES[digest] for digest in used})
+
+
+def test_totals() -> None:
+    """For each pool and platform; layers once, a set without pool in all of them."""
+    one = lock(
+        [AMD],
+        every=(None, {f"agent@{THREE}": ()}),
+        edge=("edge", {f"app@{ONE}": ()}),
+        core=("control", {f"app@{ONE}": (), f"app@{TWO}": ()}),
+    )
+    totals = lock_totals(one)
+    assert totals == (
+        PoolTotal("control", AMD, 3, 3, 1230, 1, 409600),
+        PoolTotal("edge", AMD, 2, 2, 1200, 1, 409600),
+    )
+    assert total_lines(totals) == [
+        "control, linux/amd64: 3 images, 3 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
+        "edge, linux/amd64: 2 images, 2 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
+    ]
+
+
+def test_totals_without_pools() -> None:
+    """One row for each platform; what is wholly measured needs no remark."""
+    one = lock([AMD, ARM], every=(None, {f"agent@{THREE}": ()}))
+    assert total_lines(lock_totals(one)) == [
+        f"every pool, {platform}: 1 images, 1 layers, 1.0 kB compressed, 409.6 kB unpacked"
+        for platform in (AMD, ARM)
+    ]
+
+
+def test_unmeasured_totals() -> None:
+    """Nothing is said of what was not measured; pools have platforms of their own."""
+    sized = {APP: LockedLayer(200)}
+    images = {"example.com/app@" + ONE: {ARM: LockedPlatform(ONE, (APP,))}}
+    platforms = parse_pool_platforms({"edge": [ARM], "none": [AMD]}, "x")
+    sets = [ResolvedSet(LockedSet("a", "edge"), {"example.com/app@" + ONE: ()})]
+    assert total_lines(lock_totals(build_lock(sets, platforms, images, sized))) == [
+        "edge, linux/arm64: 1 images, 1 layers, 200 bytes compressed",
+        "none, linux/amd64: 0 images, 0 layers, 0 bytes compressed",
+    ]
+
+
+def test_changes() -> None:
+    """In, out and moved, and what that is to fetch for each pool."""
+    before = lock(
+        [AMD],
+        edge=("edge", {f"app@{ONE}": ("v1", "v0")}),
+        core=("control", {f"agent@{THREE}": ()}),
+    )
+    after = lock([AMD], edge=("edge", {f"app@{TWO}": ("v1", "v2"), f"agent@{THREE}": ()}))
+    changes = compare_locks(before, after)
+    assert changes == LockChanges(
+        images_in=(),
+        images_out=(),
+        moved=(MovedTag("example.com/app:v1", ONE, TWO),),
+        transfers=(PoolTransfer("control", AMD, 0, 1000), PoolTransfer("edge", AMD, 30, 200)),
+    )
+    assert change_lines(changes) == [
+        f"moved example.com/app:v1: {ONE} -> {TWO}",
+        "control, linux/amd64: 0 bytes to fetch, 1.0 kB needed no more",
+        "edge, linux/amd64: 30 bytes to fetch, 200 bytes needed no more",
+    ]
+
+
+def test_in_and_out() -> None:
+    """Images that no tag moved."""
+    before = lock([AMD], a=(None, {f"app@{ONE}": ()}))
+    after = lock([AMD], a=(None, {f"app@{TWO}": (), f"agent@{THREE}": ("v1",)}))
+    assert change_lines(compare_locks(before, after)) == [
+        f"in    example.com/agent@{THREE}",
+        f"in    example.com/app@{TWO}",
+        f"out   example.com/app@{ONE}",
+        "every pool, linux/amd64: 30 bytes to fetch, 200 bytes needed no more",
+    ]
+    assert change_lines(compare_locks(after, after)) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (1_550_000, "1.6 MB"),
+        (2 * 10**9, "2.0 GB"),
+    ],
+)
+def test_bytes(count: int, text: str) -> None:
+    """As people read them."""
+    assert readable_bytes(count) == text

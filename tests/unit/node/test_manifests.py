@@ -1,0 +1,90 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What registries serve, asked for once."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.manifests import Manifests
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import Manifest
+from unit.fake_host import FakeHost
+from unit.registry_images import CACHE, inspect, manifest
+
+APP = manifest("app")
+PLACE = f"{CACHE}/example.com/app/{APP.digest.replace(':', '-')}"
+
+
+def registry(host: FakeHost, ask: bool = False) -> Manifests:
+    """Return what a run has."""
+    return Manifests(host, Skopeo(host, ""), CACHE, ask=ask)
+
+
+def test_once_in_its_life(host: FakeHost) -> None:
+    """The second run reads what the first one kept."""
+    host.expect(APP.call())
+    assert registry(host).manifest(APP.reference) == APP.text
+    assert host.files == {PLACE: APP.text}
+    assert host.scratches == [f"{PLACE}.new"]
+    assert host.events[-1] == ("write", f"{PLACE} 644")
+    assert registry(host).manifest(APP.reference) == APP.text
+
+
+@pytest.mark.parametrize("torn", ["", APP.text[:-1], "{}"])
+def test_torn(host: FakeHost, torn: str) -> None:
+    """What is not what its digest says is asked for again, and replaced."""
+    host.files[PLACE] = torn
+    host.expect(APP.call())
+    assert registry(host).manifest(APP.reference) == APP.text
+    assert host.files[PLACE] == APP.text
+
+
+def test_of_one_repository(host: FakeHost) -> None:
+    """Another repository may lack what one had."""
+    host.files[PLACE] = APP.text
+    other = f"example.com/other@{APP.digest}"
+    host.expect(inspect("--raw", other, stderr="manifest unknown"))
+    with pytest.raises(EdgefleetError, match="manifest unknown"):
+        registry(host).manifest(other)
+
+
+def test_asking(host: FakeHost) -> None:
+    """Registries are asked whatever is kept, once."""
+    host.files[PLACE] = APP.text
+    host.expect(APP.call())
+    asking = registry(host, ask=True)
+    assert asking.manifest(APP.reference) == asking.manifest(APP.reference) == APP.text
+
+
+def test_a_tag(host: FakeHost) -> None:
+    """Asked for once a run; its manifest then is there by digest."""
+    host.expect(APP.call(tag="v1"))
+    asking = registry(host, ask=True)
+    assert asking.digest("example.com/app:v1") == asking.digest("example.com/app:v1") == APP.digest
+    assert asking.manifest(APP.reference) == APP.text
+    host.expect(APP.call(tag="v1"))
+    assert registry(host).digest("example.com/app:v1") == APP.digest
+
+
+def test_configuration(host: FakeHost) -> None:
+    """Kept by its own digest."""
+    described = Manifest("sha256:" + "1" * 64, ())
+    host.expect(APP.config(), APP.config())
+    assert registry(host).config(APP.reference, described)["os"] == "linux"
+    assert registry(host).config(APP.reference, described)["architecture"] == "amd64"
+    assert host.files == {}
+
+
+def test_nowhere_to_keep(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locking goes on."""
+
+    def refuse(*_args: object) -> None:
+        raise HostError("writing", "read-only file system")
+
+    monkeypatch.setattr(host, "write_atomic", refuse)
+    host.expect(APP.call())
+    asking = registry(host)
+    assert asking.manifest(APP.reference) == asking.manifest(APP.reference) == APP.text
