@@ -31,7 +31,7 @@ from ..module_utils.documents.sources import PinnedImageSetSource, Source, parse
 from ..module_utils.documents.wanted_set import WantedSet
 from ..module_utils.documents.yaml_text import load_documents, render_document
 from ..module_utils.errors import EdgefleetError
-from ..module_utils.node.host import LocalHost
+from ..module_utils.node.control_host import LocalControlHost
 from ..module_utils.node.manifests import Manifests
 from ..module_utils.node.skopeo import Skopeo
 from ..plugin_utils.control import (
@@ -87,16 +87,18 @@ class ActionModule(ActionBase):
         before = _read_before(arguments["path"])
         # In check mode a lock is verified: what is remembered of registries proves nothing.
         verifies = bool(self._task.check_mode and arguments["path"])
-        skopeo = Skopeo(LocalHost(), arguments["registry_auth"] or "")
+        skopeo = Skopeo(LocalControlHost(), arguments["registry_auth"] or "")
         folder = f"{cache_folder()}/manifests"
-        registry = Manifests(LocalHost(), skopeo, folder, ask=verifies)
+        registry = Manifests(LocalControlHost(), skopeo, folder, ask=verifies)
         failed: tuple[Unresolved, ...] = ()
         if verifies and before:
             failed = verify_lock(registry, before)
         if verifies and before and not _sources(arguments):
             return self._answer(arguments, before, before, failed)
         platforms = parse_pool_platforms(_platforms(arguments["platforms"]), "platforms")
-        images = ImageSources(registry, ImageFiles(LocalHost(), skopeo, cache_folder()), platforms)
+        images = ImageSources(
+            registry, ImageFiles(LocalControlHost(), skopeo, cache_folder()), platforms
+        )
         sets = self._read(arguments, images)
         made = make_lock(
             registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress
@@ -107,7 +109,7 @@ class ActionModule(ActionBase):
 
     def _read(self, arguments: dict[str, Any], images: ImageSources) -> list[WantedSet]:
         place = Place(
-            LocalHost(),
+            LocalControlHost(),
             search_folders(self._loader.get_basedir()),
             standard_input(),
             arguments["stores"],
@@ -123,7 +125,7 @@ class ActionModule(ActionBase):
         def measure(layers: Mapping[str, WantedLayer]) -> Measured:
             keep = arguments["keep_layers"]
             return measure_layers(
-                LocalHost(),
+                LocalControlHost(),
                 skopeo,
                 layers,
                 cache_folder(),
@@ -169,7 +171,7 @@ class ActionModule(ActionBase):
         }
 
     def _write(self, lock: Lock, path: str) -> dict[str, Any]:
-        host, target = LocalHost(), os.path.abspath(path)
+        host, target = LocalControlHost(), os.path.abspath(path)
         before, after = host.read(target), render_document(lock_document(lock), HEADING)
         changed = before != after
         if changed and not self._task.check_mode:
@@ -224,7 +226,7 @@ def _sources(arguments: dict[str, Any]) -> list[Source]:
 
 def _read_before(path: str | None) -> Lock | None:
     """Return the lock that is there; one that cannot be read is replaced, and compared to nothing."""
-    text = LocalHost().read(os.path.abspath(path)) if path else None
+    text = LocalControlHost().read(os.path.abspath(path)) if path else None
     if not path or text is None:
         return None
     try:

@@ -21,7 +21,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure imp
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
+    LocalControlHost,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from lab import GIB, MIB, Lab, Node, NodeSpec, payload
 from lab.oci import LayerSpec, TarEntry, TarSpec
@@ -118,7 +120,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 def measure(wanted: dict[str, WantedLayer], cache: Path, keep: str = "") -> Measured:
     """Measure layers on this machine."""
-    host = LocalHost()
+    host = LocalControlHost()
     seen: list[tuple[int, int]] = []
     done = measure_layers(
         host, Skopeo(host, ""), wanted, str(cache), keep, lambda *one: seen.append(one)

@@ -9,7 +9,8 @@ import json
 from typing import Mapping
 
 from ..errors import EdgefleetError
-from ..node.host import Host, HostError
+from ..node.control_host import ControlHost
+from ..node.host import HostError
 from ..node.layer_blobs import LayerBlobs
 from ..node.skopeo import Skopeo
 from ..observed.layer_files import LayerFiles, read_layer_files
@@ -31,7 +32,7 @@ class ImageFiles:
     :param cache_folder: an absolute path; layers lie there while they are read.
     """
 
-    def __init__(self, host: Host, skopeo: Skopeo, cache_folder: str) -> None:
+    def __init__(self, host: ControlHost, skopeo: Skopeo, cache_folder: str) -> None:
         self._host = host
         self._cache_folder = cache_folder
         self._blobs = LayerBlobs(host, skopeo, f"{cache_folder}/layers")

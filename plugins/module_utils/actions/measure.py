@@ -13,6 +13,7 @@ from typing import Callable, Mapping, Sequence
 
 from ..decisions.layer_measure import measure_layer
 from ..documents.locked_images import LayerMeasure, measure_of
+from ..node.control_host import ControlHost
 from ..node.host import CommandFailed, Host
 from ..node.layer_blobs import LayerBlobs, require_zstd
 from ..node.skopeo import Skopeo
@@ -65,7 +66,7 @@ class Measured:
 
 
 def measure_layers(
-    host: Host,
+    host: ControlHost,
     skopeo: Skopeo,
     wanted: Mapping[str, WantedLayer],
     cache_folder: str,
@@ -112,7 +113,7 @@ class _Reader:
 
     def __init__(
         self,
-        host: Host,
+        host: ControlHost,
         skopeo: Skopeo,
         wanted: Mapping[str, WantedLayer],
         cache_folder: str,

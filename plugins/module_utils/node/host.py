@@ -12,19 +12,9 @@ import platform
 import shutil
 import stat
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
-from typing import (
-    Any,
-    BinaryIO,
-    ContextManager,
-    Generator,
-    Iterator,
-    Protocol,
-    Sequence,
-    cast,
-)
+from typing import Any, ContextManager, Iterator, Protocol, Sequence
 
 from ..errors import EdgefleetError
 from ..observed.filesystem import Filesystem, parse_mount_of
@@ -37,8 +27,6 @@ _LOCK_INTERVAL = 0.2
 _NOTE_MAX = 1000
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What is read at once of files and output that are not kept in memory as a whole.
-_CHUNK = 1 << 20
 
 
 class HostError(EdgefleetError):
@@ -81,15 +69,6 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """Run a program to its end; ``timeout`` in seconds, at which it is ended with rc 124."""
 
-    def run_in(self, folder: str, argv: Sequence[str]) -> Completed:
-        """Run a program to its end in a folder, which is made."""
-
-    def stream(self, argv: Sequence[str]) -> Generator[bytes, None, None]:
-        """Run a program and return its output as it comes; it ends when the generator is closed.
-
-        :raises CommandFailed: after the output, when it ended with a failure.
-        """
-
     def is_root(self) -> bool:
         """Say whether programs run as root."""
 
@@ -117,9 +96,6 @@ class Host(Protocol):
     def found(self, path: str) -> FoundFile:
         """Return what lies at ``path`` itself: a link is not followed."""
 
-    def read_chunks(self, path: str) -> Generator[bytes, None, None]:
-        """Return a file's bytes in chunks of up to 1 MiB."""
-
     def files_below(self, directory: str) -> tuple[str, ...]:
         """Return every file below ``directory``, in lexical order of each level."""
 
@@ -135,9 +111,6 @@ class Host(Protocol):
 
     def copy_tree(self, source: str, target: str) -> None:
         """Copy a folder to ``target``, which is replaced; none at ``source`` is copied as empty."""
-
-    def move(self, source: str, target: str) -> None:
-        """Move a file within its filesystem, in one step; make the target's folder."""
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
@@ -173,60 +146,7 @@ class LocalHost:
 
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """See :meth:`Host.run`."""
-        return self._run(argv, timeout, stdin, None)
-
-    def run_in(self, folder: str, argv: Sequence[str]) -> Completed:
-        """See :meth:`Host.run_in`."""
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise HostError(f"making {folder}", str(error.strerror)) from None
-        return self._run(argv, None, "", folder)
-
-    def _run(
-        self, argv: Sequence[str], timeout: float | None, stdin: str, folder: str | None
-    ) -> Completed:
-        try:
-            ended = subprocess.run(
-                list(argv),
-                check=False,
-                input=stdin.encode(),
-                capture_output=True,
-                timeout=timeout,
-                cwd=folder,
-                env=_environment(),
-            )
-        except subprocess.TimeoutExpired as expired:
-            cause = f"it was ended after {timeout} seconds"
-            return Completed(tuple(argv), 124, _text(expired.stdout), cause)
-        except OSError as error:
-            raise HostError(f"running {argv[0]}", str(error)) from None
-        return Completed(tuple(argv), ended.returncode, _text(ended.stdout), _text(ended.stderr))
-
-    def stream(self, argv: Sequence[str]) -> Generator[bytes, None, None]:
-        """See :meth:`Host.stream`."""
-        with tempfile.TemporaryFile() as said:
-            try:
-                program = subprocess.Popen(
-                    list(argv),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    env=_environment(),
-                )
-            except OSError as error:
-                raise HostError(f"running {argv[0]}", str(error)) from None
-            with program:
-                try:
-                    yield from _chunks(cast("BinaryIO", program.stdout))
-                except GeneratorExit:
-                    program.kill()
-                    raise
-            said.seek(0)
-            ended = Completed(tuple(argv), program.returncode, "", _text(said.read()))
-        if ended.rc != 0:
-            cause = ended.stderr or f"it ended with {ended.rc}"
-            raise CommandFailed(f"running {argv[0]}", cause, "", ended)
+        return run_program(argv, timeout, stdin)
 
     def is_root(self) -> bool:
         """See :meth:`Host.is_root`."""
@@ -266,7 +186,7 @@ class LocalHost:
                 if self.monotonic() < deadline:
                     self.sleep(_LOCK_INTERVAL)
                     continue
-                holder = _text(os.pread(descriptor, _NOTE_MAX, 0))
+                holder = text_of(os.pread(descriptor, _NOTE_MAX, 0))
                 raise HostError(
                     problem, f"another run holds this node ({holder})", "Wait for it, or end it."
                 ) from None
@@ -300,20 +220,12 @@ class LocalHost:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             with os.fdopen(os.open(path, flags), "rb") as stream:
                 status = os.fstat(stream.fileno())
-                text = _text(stream.read())
+                text = text_of(stream.read())
         except (FileNotFoundError, NotADirectoryError):
             return FoundFile()
         except OSError as error:
             raise HostError(f"reading {path}", str(error.strerror)) from None
         return FoundFile(FILE, text, stat.S_IMODE(status.st_mode), status.st_uid)
-
-    def read_chunks(self, path: str) -> Generator[bytes, None, None]:
-        """See :meth:`Host.read_chunks`."""
-        try:
-            with open(path, "rb") as stream:
-                yield from _chunks(stream)
-        except OSError as error:
-            raise HostError(f"reading {path}", str(error.strerror)) from None
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """See :meth:`Host.files_below`."""
@@ -373,14 +285,6 @@ class LocalHost:
         except (OSError, shutil.Error) as error:
             raise HostError(f"copying {source}", str(error)) from None
 
-    def move(self, source: str, target: str) -> None:
-        """See :meth:`Host.move`."""
-        try:
-            os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
-            os.replace(source, target)
-        except OSError as error:
-            raise HostError(f"writing {target}", str(error.strerror)) from None
-
     def remove(self, path: str) -> None:
         """See :meth:`Host.remove`."""
         try:
@@ -433,19 +337,35 @@ def _kind(mode: int) -> str:
     return DIRECTORY if stat.S_ISDIR(mode) else OTHER
 
 
-def _environment() -> dict[str, str]:
+def run_program(
+    argv: Sequence[str], timeout: float | None = None, stdin: str = "", folder: str | None = None
+) -> Completed:
+    """Run a program of this machine; see :meth:`Host.run`."""
+    try:
+        ended = subprocess.run(
+            list(argv),
+            check=False,
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=timeout,
+            cwd=folder,
+            env=program_environment(),
+        )
+    except subprocess.TimeoutExpired as expired:
+        cause = f"it was ended after {timeout} seconds"
+        return Completed(tuple(argv), 124, text_of(expired.stdout), cause)
+    except OSError as error:
+        raise HostError(f"running {argv[0]}", str(error)) from None
+    return Completed(tuple(argv), ended.returncode, text_of(ended.stdout), text_of(ended.stderr))
+
+
+def program_environment() -> dict[str, str]:
+    """Return the environment of programs whose messages are read: in English."""
     return {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
 
 
-def _chunks(stream: BinaryIO) -> Generator[bytes, None, None]:
-    while True:
-        chunk = stream.read(_CHUNK)
-        if not chunk:
-            return
-        yield chunk
-
-
-def _text(output: bytes | None) -> str:
+def text_of(output: bytes | None) -> str:
+    """Return a program's output as text, odd bytes as escapes."""
     return (output or b"").decode("utf-8", errors="backslashreplace")
 
 

@@ -19,6 +19,7 @@ from ..observed.layer_stream import (
     gunzip,
     unpacked_limit,
 )
+from .control_host import ControlHost
 from .host import CommandFailed, Host, HostError
 from .skopeo import Skopeo
 
@@ -42,7 +43,7 @@ class LayerBlobs:
     :param folder: an absolute path; fetched layers lie in ``blobs/sha256`` below it.
     """
 
-    def __init__(self, host: Host, skopeo: Skopeo, folder: str) -> None:
+    def __init__(self, host: ControlHost, skopeo: Skopeo, folder: str) -> None:
         self._host = host
         self._skopeo = skopeo
         self._folder = folder

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..observed.failure import readable_message
-from .host import CommandFailed, Host, HostError
+from .control_host import ControlHost
+from .host import CommandFailed, HostError
 
 # A registry that does not answer is given up on after this many seconds.
 _TIMEOUT = "60s"
@@ -24,7 +25,7 @@ class Skopeo:
     :raises HostError: when it is not installed.
     """
 
-    def __init__(self, host: Host, auth_file: str) -> None:
+    def __init__(self, host: ControlHost, auth_file: str) -> None:
         self._host = host
         self._auth = ["--authfile", auth_file] if auth_file else []
         program = host.find_program("skopeo")

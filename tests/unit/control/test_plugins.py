@@ -31,6 +31,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure imp
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
+    LocalControlHost,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
 from ansible_collections.edgefleet.crio.plugins.modules import image_lock as image_lock_document
 from ansible_collections.edgefleet.crio.plugins.modules import (
@@ -226,7 +229,7 @@ class Machine(FakeHost):
     def __init__(self) -> None:
         """Start with no command expected."""
         super().__init__()
-        self.local = LocalHost()
+        self.local = LocalControlHost()
 
     def read(self, path: str) -> str | None:
         """See Host."""
@@ -250,7 +253,7 @@ class Machine(FakeHost):
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """Give the machine that locks, with a cache of its own."""
     one = Machine()
-    monkeypatch.setattr(image_lock, "LocalHost", lambda: one)
+    monkeypatch.setattr(image_lock, "LocalControlHost", lambda: one)
     monkeypatch.setenv("XDG_CACHE_HOME", f"{tmp_path}-cache")
     yield one
     one.assert_all_called()

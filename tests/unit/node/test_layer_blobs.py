@@ -10,7 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
+    LocalControlHost,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.layer_blobs import LayerBlobs
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
@@ -33,7 +35,7 @@ def unpack(folder: Path, layer: bytes) -> bytes:
     encoded = hashlib.sha256(layer).hexdigest()
     (folder / "blobs/sha256").mkdir(parents=True)
     (folder / "blobs/sha256" / encoded).write_bytes(layer)
-    host = LocalHost()
+    host = LocalControlHost()
     blobs = LayerBlobs(host, Skopeo(host, ""), str(folder))
     assert blobs.has(f"sha256:{encoded}")
     with blobs.unpacked(f"sha256:{encoded}", len(layer), ZSTD) as chunks:

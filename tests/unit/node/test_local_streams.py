@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
+    LocalControlHost,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     CommandFailed,
     HostError,
-    LocalHost,
 )
 
-HOST = LocalHost()
+HOST = LocalControlHost()
 
 
 def test_read_chunks(tmp_path: Path) -> None:
