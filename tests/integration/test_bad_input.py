@@ -130,8 +130,9 @@ def test_a_pool_that_no_set_names(tmp_path: Path) -> None:
         ({"layers": {}}, "has no size"),
         ({"sets": [{"name": "other", "pool": None}]}, "'plain' is asked"),
         ({"platforms": ["linux/arm64"]}, "platforms"),
+        ({"images": [], "layers": {}}, "no image is asked for by set 'plain'"),
     ],
-    ids=["newer", "layer without size", "unknown set", "other platform"],
+    ids=["newer", "layer without size", "unknown set", "other platform", "emptied"],
 )
 def test_locks(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     """A lock that is newer or contradicts itself is refused."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
 from ..documents.component import Component, apply_exclusions, unique
-from ..documents.lock import Lock, parse_lock
+from ..documents.lock import InvalidLock, Lock, parse_lock
 from ..documents.microshift import parse_microshift_release
 from ..documents.pinned_image_set import PinnedImageSet, check_names, parse_pinned_image_sets
 from ..documents.reference import parse_reference
@@ -218,7 +218,14 @@ def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
     :raises EdgefleetError: when it is not there, of a newer version or contradicts itself.
     """
     located = find(host, path, folders)
-    return parse_lock(load_documents(host.read(located) or "", located), located)
+    lock = parse_lock(load_documents(host.read(located) or "", located), located)
+    # Its nodes would unpin everything. A lock made within a run may lack what no registry has.
+    wanted = {name for image in lock.images for name in image.sets}
+    empty = [name for name, one in lock.sets.items() if name not in wanted and not one.left_out]
+    if empty:
+        cause = f"no image is asked for by set {min(empty)!r}"
+        raise InvalidLock(f"reading the lock {located}", cause, "Lock again.")
+    return lock
 
 
 def find(host: Host, path: str, folders: Sequence[str]) -> str:

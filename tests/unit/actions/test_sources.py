@@ -89,6 +89,20 @@ def test_lock(host: FakeHost) -> None:
         read_lock(host, "m", FOLDERS)
 
 
+def test_a_lock_that_was_emptied(host: FakeHost) -> None:
+    """A set without any image would unpin what it wanted; one that left all out says why."""
+    emptied = "version: 1\nplatforms: [linux/amd64]\nimages: []\nlayers: {}\nsets:\n- name: base\n"
+    host.files = {"/here/l.yml": emptied + "  pool: edge\n"}
+    with pytest.raises(EdgefleetError, match=r"l\.yml: no image is asked for by set 'base'\. Lock"):
+        read_lock(host, "l.yml", FOLDERS)
+    left_out = (
+        "  pool: edge\n  excluded:\n"
+        f"  - {{image: 'example.com/a@sha256:{'a' * 64}', pattern: '*', reason: ''}}\n"
+    )
+    host.files = {"/here/l.yml": emptied + left_out}
+    assert read_lock(host, "l.yml", FOLDERS).images == ()
+
+
 POD = """
 kind: Pod
 apiVersion: v1
