@@ -8,7 +8,7 @@ NAME ?= lab
 IMAGES ?= 30
 # What pytest is given: `make unit PYTEST_ARGS="-k reference -x"`.
 PYTEST_ARGS ?=
-GATES := lint types imports static yaml ansible-lint docs-lint sanity unit matrix build integration molecule
+GATES := lint types imports static yaml ansible-lint docs-lint sanity unit matrix build integration molecule bench-short
 
 # Bytecode goes beside the other caches, not into the tree that is linted, copied and packed.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache

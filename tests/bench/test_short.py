@@ -18,8 +18,9 @@ from bench.ways import Site
 
 # By how much a bar may be missed, as a fraction of it. Bytes, counts and predictions come out alike
 # in every run and have none. Times do not where two cores carry nodes, registry and Ansible: five
-# pairs of run and ping on a busy machine lay from 26 % below to 16 % above their median. The other
-# two are allowances, not yet taken from repeated runs.
+# pairs of run and ping on a busy machine lay from 26 % below to 16 % above their median, and pulls at
+# 25 Mbit took 1.03 to 1.11 times what the link needs at loads of 4 to 11. At 100 Mbit those two cores
+# are the limit, not the link, so that only the whole bench holds that time against its bar.
 TOLERANCES = {"cold_time_ratio": 0.15, "converged_ratio": 0.2, "plan_cpu_seconds": 0.2}
 _SEED = 1
 
@@ -41,10 +42,8 @@ def check(rows: Sequence[Row]) -> None:
 def test_release_like(site: Site) -> None:
     """Every layer once, nearly as fast as the link allows, and in the room that was predicted."""
     images = site.lab.push(payloads.release_like(_SEED))
-    task = Task("release-like", _SEED, images, 100, timed=True)
-    rows = pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND])
-    check(rows)
-    assert all(row.value < row.today[BLIND] for row in rows if BLIND in row.today)
+    task = Task("release-like", _SEED, images, 25, timed=True)
+    check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
 
 
 def test_release_like_on_half_of_it(site: Site) -> None:
@@ -59,7 +58,9 @@ def test_twenty_images_over_one_layer(site: Site) -> None:
     """The layer crosses the link once."""
     images = site.lab.push(payloads.over_one_layer(20, _SEED))
     task = Task("20 over one layer", _SEED, images, 100, bytes_bar=ONE_LAYER_BAR)
-    check(pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND]))
+    rows = pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND])
+    check(rows)
+    assert all(row.value < row.today[BLIND] for row in rows if BLIND in row.today)
 
 
 def test_plan(site: Site) -> None:
