@@ -92,18 +92,6 @@ download_bytes:
   description: The compressed size of the missing layers in bytes, each once.
   returned: always
   type: int
-downloads:
-  description: What each image adds to the download; a layer that several need counts with the first.
-  returned: always
-  type: list
-  elements: dict
-  contains:
-    reference:
-      description: The image.
-      type: str
-    bytes:
-      description: Compressed size in bytes.
-      type: int
 pinned:
   description: What pinned images alone will take of the image store's filesystem.
   returned: always
@@ -256,7 +244,7 @@ def main() -> None:
         )
     except EdgefleetError as error:
         share = PinnedShare("", 0, 0, 0, 0, "")
-        unknown = StorageAnswer(StorageBudget(0, 0, (), ()), share, (), str(error))
+        unknown = StorageAnswer(StorageBudget(0, 0, 0, ()), share, (), str(error))
         module.fail_json(msg=str(error), **_result(unknown), **error.details())
     if not answer.fits and module.params["fail_on_shortage"]:
         module.fail_json(
@@ -274,7 +262,6 @@ def _result(answer: StorageAnswer) -> dict[str, Any]:
         "unmeasured_layers": budget.unmeasured_layers,
         "guessed_bytes": budget.guessed_bytes,
         "download_bytes": budget.download_bytes,
-        "downloads": [{"reference": name, "bytes": size} for name, size in budget.downloads],
         "pinned": _pinned(answer.share),
         "removable": [vars(one) for one in answer.removable],
         "filesystems": [_filesystem(room) for room in budget.rooms],

@@ -146,7 +146,7 @@ from ..module_utils.actions.pull import (
     pull_missing,
 )
 from ..module_utils.actions.remove import remove_unwanted
-from ..module_utils.actions.storage import StorageWatch
+from ..module_utils.actions.storage import StorageLimits, StorageWatch
 from ..module_utils.decisions.pull_order import NOTHING_LOCKED
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.documents.reference import parse_digest_references
@@ -188,8 +188,8 @@ def main() -> None:
 
 def _run(module: AnsibleModule) -> PullResult:
     params = module.params
-    limits = (("max_parallel", 1), ("min_free_bytes", 0), ("retries", 0), ("retry_delay", 0))
-    for option, least in limits:
+    least_of = (("max_parallel", 1), ("min_free_bytes", 0), ("retries", 0), ("retry_delay", 0))
+    for option, least in least_of:
         if params[option] < least:
             raise EdgefleetError(
                 f"option {option}", f"{params[option]} is too small", f"At least {least}."
@@ -199,11 +199,10 @@ def _run(module: AnsibleModule) -> PullResult:
         return PullResult(tuple(remove_unwanted(LocalHost(), references, module.check_mode)))
     policy = PullPolicy(params["retries"], params["retry_delay"], params["max_parallel"])
     locked = parse_locked_images(params["locked"]) if params["locked"] else NOTHING_LOCKED
+    limits = StorageLimits(params["min_free_bytes"], params["allow_pins_above_gc_threshold"])
 
     def watch(config: RunningConfig) -> RoomFor:
-        return StorageWatch(
-            LocalHost(), config, params["min_free_bytes"], params["allow_pins_above_gc_threshold"]
-        ).room_for
+        return StorageWatch(LocalHost(), config, limits).room_for
 
     return pull_missing(LocalHost(), references, policy, module.check_mode, locked, watch)
 

@@ -41,8 +41,9 @@ def node_report(
     :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
         (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
         ``images`` (those not simply present, each with ``reference``, ``outcome``, ``cause``,
-        ``message``, ``attempts`` and ``bytes``, its own part of the download) and ``deviations``
-        (what the node was found to lack, when it is not whole).
+        ``message``, ``attempts`` and ``bytes``, its own part of the download), ``plan`` (where the
+        run only predicted: each ``reference`` and its ``bytes`` in the order of their pulls) and
+        ``deviations`` (what the node was found to lack, when it is not whole).
     """
     look = next(iter(steps.values()), {})
     if look.get("converged") and not look.get("removable"):
@@ -53,6 +54,7 @@ def node_report(
     else:
         state, message = _state(check_mode, look, failure, images)
     found = steps.get("pin_verify_result") or look
+    pulled = steps.get("image_pull_result") or {}
     return {
         "state": state,
         "message": message,
@@ -62,6 +64,7 @@ def node_report(
         "bytes": sum(one["bytes"] for one in images if one["outcome"] == "pulled"),
         "staged": list((steps.get("pin_dropin_result") or {}).get("kept") or ()),
         "images": images,
+        "plan": list(pulled.get("plan") or ()) if check_mode and look.get("missing") else [],
         "deviations": [] if state in _WHOLE else list(found.get("deviations") or ()),
     }
 
@@ -119,6 +122,8 @@ def _details(node: Mapping[str, Any]) -> Iterable[str]:
         said = str(one["message"]).rstrip(".")
         needed = remedy_for(one["cause"]).needed
         yield f"{one['reference']}: {one['cause']}: {said}{tries}. {needed}"
+    for one in node["plan"]:
+        yield f"would pull {one['reference']}, {_megabytes(one['bytes'])}"
     if node["state"] == FAILED and not failed:
         for deviation in node["deviations"]:
             yield f"{deviation['kind']}: {deviation['subject']}: {deviation['detail']}"

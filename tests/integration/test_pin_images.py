@@ -553,6 +553,9 @@ def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
     assert run.node("node1")["state"] == "would change"
     would = {one["reference"] for one in run.node("node1")["images"]}
     assert would == set(references(images))
+    plan = run.node("node1")["plan"]
+    assert {one["reference"] for one in plan} == would
+    assert f"would pull {plan[0]['reference']}" in run.output
     told = sum(one["bytes"] for one in run.node("node1")["images"])
     assert told == sum(layer_sizes(images).values())
     assert f"30 of 30 images would be pulled, {told / 1e6:.1f} MB" in run.output

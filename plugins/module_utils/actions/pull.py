@@ -168,7 +168,8 @@ class _Pull:
         # When an image that failed may be tried again, as monotonic seconds.
         self._due: dict[str, float] = {}
         self._registries: dict[str, RegistryState] = {}
-        self._lacking = ""
+        # Why nothing more is started, as a class of failure and in words; empty while all is well.
+        self._cause, self._lacking = "no_space", ""
         self._look_interval = _LOOK_INTERVAL
         self._outcomes: list[ImageOutcome] = []
 
@@ -213,10 +214,19 @@ class _Pull:
         layers = dict(start.layers)
         for in_flight in self._order.in_flight.values():
             layers.update(in_flight)
-        lacking = self._room_for(layers)
+        try:
+            lacking = self._room_for(layers)
+        except EdgefleetError as error:
+            self._stop(str(error))
+            return False
         if lacking and not self._running:
-            self._lacking = lacking
+            self._stop(lacking, "no_space")
         return not lacking
+
+    def _stop(self, why: str, cause: str = "") -> None:
+        """Start nothing more; the first reason counts."""
+        if not self._lacking:
+            self._cause, self._lacking = cause or classify_failure(why), why
 
     def _pull(self, tried: _Tried) -> Completed:
         if tried.attempts == 1:
@@ -224,8 +234,15 @@ class _Pull:
         completed = self._crictl.pull(tried.reference)
         if completed.rc == 0:
             # Here, because it waits for the disk, and the next start must not.
-            self._journal.after("pull", reference=tried.reference, outcome=PULLED, cause="")
+            self._note(tried.reference, PULLED, "")
         return completed
+
+    def _note(self, reference: str, outcome: str, cause: str) -> None:
+        """Record how a pull ended; where that cannot be recorded, nothing more is begun."""
+        try:
+            self._journal.after("pull", reference=reference, outcome=outcome, cause=cause)
+        except HostError as error:
+            self._stop(str(error))
 
     def _wait(self) -> None:
         """Wait until a pull ends, a layer may have arrived or something may be tried again."""
@@ -243,7 +260,10 @@ class _Pull:
     def _look(self) -> None:
         """See which layers have arrived."""
         started = self._host.monotonic()
-        self._order.arrive(read_layers(self._host, self._config))
+        try:
+            self._order.arrive(read_layers(self._host, self._config))
+        except EdgefleetError as error:
+            self._stop(str(error))
         took = self._host.monotonic() - started
         self._look_interval = max(_LOOK_INTERVAL, took / _LOOK_SHARE)
 
@@ -255,7 +275,7 @@ class _Pull:
                 completed = ended.result()
             except HostError as error:
                 # The journal could not be written: what cannot be recorded is not begun.
-                self._lacking = self._lacking or str(error)
+                self._stop(str(error))
                 self._failed(tried, str(error))
                 continue
             if completed.rc == 0:
@@ -276,7 +296,7 @@ class _Pull:
         self._order.fail(tried.reference)
         tried.message, tried.cause = message, classify_failure(message)
         if tried.cause == "no_space":
-            self._lacking = "the disk was full"
+            self._stop("the disk was full", "no_space")
         now, policy = self._host.monotonic(), self._policy
         registry = _registry(tried.reference)
         known = self._registries.get(registry, RegistryState())
@@ -295,15 +315,10 @@ class _Pull:
             self._give_up(self._tried[reference])
         else:
             message = f"not tried: {self._lacking}"
-            self._outcomes.append(ImageOutcome(reference, FAILED, "no_space", message))
+            self._outcomes.append(ImageOutcome(reference, FAILED, self._cause, message))
 
     def _give_up(self, tried: _Tried) -> None:
-        try:
-            self._journal.after(
-                "pull", reference=tried.reference, outcome=FAILED, cause=tried.cause
-            )
-        except HostError as error:
-            self._lacking = self._lacking or str(error)
+        self._note(tried.reference, FAILED, tried.cause)
         self._end(tried, FAILED)
 
     def _end(self, tried: _Tried, outcome: str) -> None:

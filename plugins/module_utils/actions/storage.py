@@ -116,13 +116,7 @@ def check_storage(
 class StorageWatch:
     """Whether the disks have room for more, asked again and again while a pull runs."""
 
-    def __init__(
-        self,
-        host: Host,
-        config: RunningConfig,
-        min_free_bytes: int,
-        allow_pins_above_gc_threshold: bool = False,
-    ) -> None:
+    def __init__(self, host: Host, config: RunningConfig, limits: StorageLimits) -> None:
         """Read the kubelet's limits once.
 
         :raises EdgefleetError: when they cannot be understood.
@@ -130,8 +124,7 @@ class StorageWatch:
         self._host = host
         self._config = config
         self._kubelet = read_kubelet_limits(host)
-        self._min_free_bytes = min_free_bytes
-        self._keep_gc_threshold = not allow_pins_above_gc_threshold
+        self._limits = limits
 
     def room_for(self, layers: Mapping[str, LockedLayer]) -> str:
         """Say what is lacking now for pulling ``layers`` at once, the reserves kept; '' if nothing.
@@ -148,8 +141,8 @@ class StorageWatch:
                 places[0],
                 self._host.filesystem(_KUBELET_ROOT),
                 self._kubelet,
-                self._min_free_bytes,
-                self._keep_gc_threshold,
+                self._limits.min_free_bytes,
+                not self._limits.allow_pins_above_gc_threshold,
             ),
         )
         return "; ".join(filter(None, map(describe_shortage, budget.rooms)))

@@ -50,9 +50,10 @@ class Reserve:
 class Place:
     """Where something is written to.
 
-    ``use`` is :data:`IMAGES`, where the records go as well unless there is a place for
-    :data:`RECORDS`, or :data:`TEMPORARY`. ``filesystems`` are that of the path itself and that of its mount point, which differ in size
-    where the path has a project quota: both must have room.
+    ``use`` is one of :data:`IMAGES`, :data:`RECORDS` (whose part goes to the images where they have
+    no place of their own) and :data:`TEMPORARY`. ``filesystems`` are that of the path itself and
+    that of its mount point, which differ in size where the path has a project quota: both must
+    have room.
     """
 
     use: str
@@ -153,18 +154,13 @@ class PinnedShare:
 class StorageBudget:
     """The whole answer: what is to be fetched, and each filesystem that takes part of it.
 
-    ``downloads`` has the bytes that each image adds, a shared layer with the first that needs it.
+    ``download_bytes`` are those of the missing layers, each once, compressed.
     """
 
     missing_layers: int
     unmeasured_layers: int
-    downloads: tuple[tuple[str, int], ...]
+    download_bytes: int
     rooms: tuple[Room, ...]
-
-    @property
-    def download_bytes(self) -> int:
-        """The bytes of all missing layers, each once, compressed."""
-        return sum(size for _reference, size in self.downloads)
 
     @property
     def guessed_bytes(self) -> int:
@@ -218,7 +214,7 @@ def plan_storage(
     return StorageBudget(
         missing_layers=len(missing),
         unmeasured_layers=sum(layer.measure is None for layer in missing.values()),
-        downloads=_downloads(locked, missing),
+        download_bytes=sum(layer.size for layer in missing.values()),
         rooms=tuple(rooms[account] for account in sorted(rooms)),
     )
 
@@ -349,16 +345,6 @@ def pinned_share(
 
 def _gc_source(limits: KubeletLimits) -> str:
     return f"imageGCHighThresholdPercent {limits.gc_high_percent} in {limits.path}"
-
-
-def _downloads(
-    locked: LockedImages, missing: Mapping[str, LockedLayer]
-) -> tuple[tuple[str, int], ...]:
-    left = {digest: layer.size for digest, layer in missing.items()}
-    return tuple(
-        (reference, sum(left.pop(digest, 0) for digest in layers))
-        for reference, layers in locked.images.items()
-    )
 
 
 def describe_shortage(room: Room) -> str:

@@ -329,8 +329,58 @@ def test_a_journal_that_cannot_be_written(host: FakeHost, monkeypatch: pytest.Mo
     full = f"writing {JOURNAL}: No space left on device."
     assert [(one.outcome, one.cause, one.message) for one in outcomes] == [
         ("pulled", "", ""), ("failed", "no_space", full),
-        ("failed", "no_space", "not tried: the disk was full"),
+        ("failed", "no_space", f"not tried: {full}"),
     ]  # fmt: skip
+
+
+def test_an_end_that_cannot_be_recorded(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was pulled was pulled; nothing more is begun."""
+    appended = host.append
+
+    def append(path: str, text: str) -> None:
+        if '"after"' in text:
+            raise HostError(f"writing {path}", "Read-only file system")
+        appended(path, text)
+
+    monkeypatch.setattr(host, "append", append)
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1))
+    assert [(one.outcome, one.cause) for one in outcomes] == [
+        ("pulled", ""), ("failed", "io_error"),
+    ]  # fmt: skip
+
+
+def test_disks_that_cannot_be_looked_at(host: FakeHost) -> None:
+    """What was done is kept, and what is left is told why."""
+    asked: list[str] = []
+
+    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
+        asked.append("")
+        if len(asked) > 1:
+            raise HostError("measuring the filesystem of /x", "Input/output error")
+        return ""
+
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1), watch=lambda _config: room_for)
+    assert [(one.outcome, one.cause) for one in outcomes] == [
+        ("pulled", ""), ("failed", "io_error"),
+    ]  # fmt: skip
+
+
+def test_a_store_that_cannot_be_looked_at(host: FakeHost) -> None:
+    """Whoever waits for a layer is told why it is not waited for any longer."""
+    host.files.update({IMAGES_JSON: images_json([A]), LAYERS_JSON: "[]"})
+    host.expect(*look([]), pull(B, "i/o timeout"), images([]))
+
+    def spoil(_layers: Mapping[str, LockedLayer]) -> str:
+        host.files[LAYERS_JSON] = "torn"
+        return ""
+
+    outcomes = pulled(host, [A, B], PullPolicy(1, 0, 2), locked=LOCKED, watch=lambda _c: spoil)
+    assert {one.outcome for one in outcomes} == {"failed"}
+    assert any("layers.json" in one.message for one in outcomes)
 
 
 def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:

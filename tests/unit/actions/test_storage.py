@@ -242,7 +242,7 @@ def test_the_watch(host: FakeHost) -> None:
     host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
     big = replace(VAR_TMP, path="/big", mount_point="/big")
     host.rooms = {STORE: replace(ROOM, available_bytes=51 * GIB + 10**6), "/big": big}
-    watch = StorageWatch(host, CONFIG, 1)
+    watch = StorageWatch(host, CONFIG, StorageLimits(1))
     layers = {MISSING: LockedLayer(1000)}
     del host.files[KUBELET]
     assert watch.room_for(layers) == ""
@@ -261,8 +261,8 @@ def test_the_watch_with_pins_above_the_threshold(host: FakeHost) -> None:
     """The threshold is then no reserve."""
     host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
     host.rooms = {STORE: ROOM, "/big": replace(VAR_TMP, path="/big", mount_point="/big")}
-    assert StorageWatch(host, CONFIG, 1).room_for({}) != ""
-    assert StorageWatch(host, CONFIG, 1, True).room_for({}) == ""
+    assert StorageWatch(host, CONFIG, StorageLimits(1)).room_for({}) != ""
+    assert StorageWatch(host, CONFIG, StorageLimits(1, True)).room_for({}) == ""
 
 
 def test_root_only(host: FakeHost) -> None:

@@ -269,6 +269,26 @@ def test_a_long_story_is_shortened() -> None:
     ]
 
 
+def test_the_plan_of_a_check() -> None:
+    """In the order of the pulls, with bytes; a run that pulled has no plan any more."""
+    plan = [{"reference": B, "bytes": 2_000_000}, {"reference": A, "bytes": 0}]
+    pulled = {
+        "plan": plan,
+        "images": [image(A, "would_pull"), image(B, "would_pull", bytes=2_000_000)],
+    }
+    node = report(LACKING, check_mode=True, image_pull_result=pulled)
+    assert node["plan"] == plan
+    assert node_lines({"n": node})[:3] == [
+        "n  would change  2 of 2 images would be pulled, 2.0 MB",
+        f"     would pull {B}, 2.0 MB",
+        f"     would pull {A}, 0.0 MB",
+    ]
+    assert report(LACKING, image_pull_result=pulled)["plan"] == []
+    assert (
+        report({**LACKING, "missing": []}, check_mode=True, image_pull_result=pulled)["plan"] == []
+    )
+
+
 def test_deviations_of_a_node_that_failed() -> None:
     """Each with its kind and subject, as they were at the last look; none for a node that is whole."""
     found = [{"kind": "unpinned", "subject": A, "detail": "CRI-O does not report it pinned"}]

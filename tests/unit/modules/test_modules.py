@@ -76,7 +76,7 @@ PULL_KEYS = {"images", "plan", "download_bytes"}
 FILE_KEYS = {"path", "references", "merged", "kept", "withdrawn", "overridden_by", "overrides"}
 STORAGE_KEYS = {
     "fits", "objection", "missing_layers", "unmeasured_layers", "guessed_bytes", "download_bytes",
-    "downloads", "pinned", "removable", "filesystems",
+    "pinned", "removable", "filesystems",
 }  # fmt: skip
 INFO_KEYS = {"converged", "wanted", "deviations", "missing", "removable", "platform"}
 BY_ANSIBLE = {
@@ -461,7 +461,7 @@ class TestStorageCheck:
         assert (result["objection"], result["removable"]) == ("", [])
         assert (result["missing_layers"], result["unmeasured_layers"]) == (1, 1)
         assert result["guessed_bytes"] == 8192
-        assert result["downloads"] == [{"reference": A, "bytes": 1000}]
+        assert result["download_bytes"] == 1000
         assert result["pinned"] == {
             "present_bytes": 0, "missing_bytes": 60928, "total_bytes": 10**12,
             "threshold_bytes": 0, "threshold_source": "", "above_threshold": False,
@@ -520,7 +520,7 @@ class TestStorageCheck:
         def check(_host: Any, *given: Any) -> StorageAnswer:
             seen.append(given)
             share = PinnedShare("/", 0, 0, 0, 0, "")
-            return StorageAnswer(StorageBudget(0, 0, (), ()), share, (), "")
+            return StorageAnswer(StorageBudget(0, 0, 0, ()), share, (), "")
 
         monkeypatch.setattr(node_storage_check, "check_storage", check)
         given = LockedImages({A: ("d",)}, {"d": LockedLayer(1000)})
@@ -543,7 +543,7 @@ class TestStorageCheck:
         assert result["failed"]
         assert {key: result[key] for key in keys(result)} == {
             "fits": False, "objection": result["msg"], "missing_layers": 0, "unmeasured_layers": 0,
-            "guessed_bytes": 0, "download_bytes": 0, "downloads": [], "removable": [],
+            "guessed_bytes": 0, "download_bytes": 0, "removable": [],
             "filesystems": [],
             "pinned": {
                 "present_bytes": 0, "missing_bytes": 0, "total_bytes": 0, "threshold_bytes": 0,
