@@ -31,7 +31,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stre
     tar_entries,
 )
 from fleet import CHECKOUT, Fleet
-from lab import GIB, MIB, Lab, Node, NodeSpec, build, oci, payload
+from lab import MIB, Lab, Node, NodeSpec, build, oci, payload
 from lab.oci import LayerSpec
 from lab.payload import AMD64, ARM64, ImageSpec, PushedImage
 
@@ -145,7 +145,8 @@ def measure_of(blobs: Path, layer: oci.Layer) -> Any:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two nodes, the store of one on ext4, of the other on XFS; blobs are staged on disks apart."""
     specs = [
-        NodeSpec(name, store_fs=name, store_size=GIB // 2, var_tmp_size=128 * MIB) for name in NAMES
+        NodeSpec(name, store_fs=name, store_size=640 * MIB, var_tmp_size=128 * MIB)
+        for name in NAMES
     ]
     with Lab.up(specs) as lab:
         images = lab.push(IMAGES)
