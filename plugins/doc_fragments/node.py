@@ -14,16 +14,7 @@ requirements:
   - CRI-O 1.28 or newer, crictl and systemd on the node
   - Python 3.8 or newer on the node, its standard library only
   - root on the node (use C(become))
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
-  diff_mode:
-    support: none
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
-  idempotent:
-    support: full
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+options: {}
 """
 
     REFERENCES = r"""

@@ -33,6 +33,7 @@ options:
     choices: [fail, merge]
     default: fail
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
   - edgefleet.crio.node.references
   - edgefleet.crio.node.path

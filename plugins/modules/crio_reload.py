@@ -28,6 +28,7 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
   - edgefleet.crio.node.references
   - edgefleet.crio.node.path

@@ -65,16 +65,11 @@ options:
       - Path of a folder where layers that were fetched for measuring are kept, in the form of an OCI image layout.
       - Without it each is removed as soon as it was read.
     type: str
+extends_documentation_fragment:
+  - edgefleet.crio.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:
     support: full
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
-  idempotent:
-    support: full
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
 author:
   - edgefleet.crio contributors (@edgefleet)
 """

@@ -14,6 +14,7 @@ description:
   - Only reads, and needs no network.
 options: {}
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
 author:
   - edgefleet.crio contributors (@edgefleet)

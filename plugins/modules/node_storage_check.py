@@ -47,6 +47,7 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
   - edgefleet.crio.node.locked
   - edgefleet.crio.node.references

@@ -51,6 +51,7 @@ options:
     type: float
     default: 1
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
   - edgefleet.crio.node.references
   - edgefleet.crio.node.locked

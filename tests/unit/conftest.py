@@ -57,7 +57,10 @@ def _documented_options(module: Any) -> dict[str, Any]:
     document = yaml.safe_load(module.DOCUMENTATION)
     options: dict[str, Any] = {}
     for fragment in document.get("extends_documentation_fragment", ()):
-        part = fragment.removeprefix("edgefleet.crio.node").lstrip(".") or "documentation"
+        part = fragment.rpartition(".")[2]
+        if part in ("node", "attributes"):
+            # These have no options.
+            continue
         text = getattr(ModuleDocFragment, part.upper())
         options.update(yaml.safe_load(text).get("options", {}))
     for name, option in document["options"].items():
