@@ -136,14 +136,15 @@ def build_lock(
         for reference in sorted(asking)
         if reference in resolved
     )
-    _check_tags(images, "locking the sets", "Ask for one of them.")
     described = [one.described for one in sets]
-    return Lock(
+    lock = Lock(
         platforms=platforms,
         sets={one.name: one for one in sorted(described, key=lambda one: one.name)},
         images=images,
         layers=dict(sorted(layers.items())),
     )
+    _check_tags(lock, "locking the sets", "Ask for one of them.")
+    return lock
 
 
 def platforms_of_references(
@@ -400,19 +401,28 @@ def _check_agreement(lock: Lock, origin: str) -> None:
             used_layers.update(locked.layers)
     _check_same(used_layers - set(lock.layers), "is used by an image and has no size", origin)
     _check_same(set(lock.layers) - used_layers, "has a size and no image uses it", origin)
-    _check_tags(lock.images, f"reading the lock {origin}", "Lock again.")
+    _check_tags(lock, f"reading the lock {origin}", "Lock again.")
 
 
-def _check_tags(images: Iterable[LockedImage], problem: str, needed: str) -> None:
+def _check_tags(lock: Lock, problem: str, needed: str) -> None:
     """Refuse one tag that stands for two digests: nobody could say which one was reviewed."""
-    found: dict[str, str] = {}
-    for image in images:
+    found: dict[str, LockedImage] = {}
+    for image in lock.images:
         repository = image.reference.partition("@")[0]
         for tag in image.tags:
-            other = found.setdefault(f"{repository}:{tag}", image.reference)
-            if other != image.reference:
-                cause = f"{repository}:{tag} is both {other} and {image.reference}"
-                raise InvalidLock(problem, cause, needed)
+            other = found.setdefault(f"{repository}:{tag}", image)
+            if other.reference != image.reference:
+                both = " and ".join(_asked_for(lock, one) for one in (other, image))
+                raise InvalidLock(problem, f"{repository}:{tag} is both {both}", needed)
+
+
+def _asked_for(lock: Lock, image: LockedImage) -> str:
+    """Return an image with the sets that ask for it, and where those came from."""
+    asking = [
+        f"{name} ({lock.sets[name].source})" if lock.sets[name].source else name
+        for name in image.sets
+    ]
+    return f"{image.reference} of set {', '.join(asking)}"
 
 
 def _check_same(odd: set[str], problem: str, origin: str) -> None:

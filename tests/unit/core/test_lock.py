@@ -492,13 +492,23 @@ def test_one_tag_of_two_digests() -> None:
     written = document()
     written["images"][0]["reference"] = other
     written["images"][0]["tags"] = ["v1"]
-    said = f"example.com/app:v1 is both {other} and {APP}"
-    with pytest.raises(InvalidLock, match=f"reading the lock l: {said}. Lock again."):
+    with pytest.raises(InvalidLock) as caught:
         parse_lock([written], "l")
-    sets = [ResolvedSet(LockedSet("a", None), {APP: ("v1",), other: ("v1",)})]
+    assert str(caught.value) == (
+        f"reading the lock l: example.com/app:v1 is both {other} of set edge (images)"
+        f" and {APP} of set all, edge (images). Lock again."
+    )
+    sets = [
+        ResolvedSet(LockedSet("a", None, "images"), {APP: ("v1",)}),
+        ResolvedSet(LockedSet("b", None, "release x"), {APP: ("v2",), other: ("v1",)}),
+    ]
     on_amd = {AMD: LockedPlatform(TWO, ())}
-    with pytest.raises(InvalidLock, match=f"locking the sets: {said}. Ask for one of them."):
+    with pytest.raises(InvalidLock) as caught:
         build_lock(sets, BOTH, {APP: on_amd, other: on_amd}, {})
+    assert str(caught.value) == (
+        f"locking the sets: example.com/app:v1 is both {other} of set b (release x)"
+        f" and {APP} of set a (images), b (release x). Ask for one of them."
+    )
 
 
 def test_platforms_of_pools() -> None:
