@@ -162,7 +162,10 @@ def channel_head(package: Package, channel: str, origin: str) -> str:
     heads = [entry for entry in entries if entry.name not in below]
     where = f"channel {channel!r} of package {package.name!r} in {origin}"
     if len(heads) > 1:
-        heads = [one for one in heads if not _is_in_a_skip_range(one, heads, package, where)]
+        # Of several that skip each other, all remain.
+        heads = [
+            one for one in heads if not _is_in_a_skip_range(one, heads, package, where)
+        ] or heads
     if len(heads) != 1:
         names = sorted(one.name for one in heads or entries)
         cause = f"it has {len(heads)} heads" if heads else "every entry is below another"
@@ -198,10 +201,12 @@ def _chosen_bundles(catalog: Catalog, choice: PackageChoice) -> list[Bundle]:
 
 def _of_channel(package: Package, choice: ChannelChoice, origin: str) -> list[Bundle]:
     if not package.channels.get(choice.name):
+        is_there = choice.name in package.channels
+        filled = sorted(name for name, entries in package.channels.items() if entries)
         _refuse(
             f"choosing channel {choice.name!r} of package {package.name!r} in {origin}",
-            "the package has no such channel with bundles",
-            f"There are: {', '.join(sorted(package.channels)) or 'none'}.",
+            "the channel has no bundles" if is_there else "the package has no such channel",
+            f"Those with bundles are: {', '.join(filled) or 'none'}.",
         )
     where = f"channel {choice.name!r} of package {package.name!r} in {origin}"
     if choice.min_version is None and choice.max_version is None:
