@@ -74,7 +74,10 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
             found += parse_pinned_image_sets(source, f"entry {number} of the sets")
     if not found:
         raise UnreadableSource(
-            "reading the sets", "there are none", "Name at least one in pin_images_sets."
+            "reading the sets",
+            "there are none",
+            "Name one at least in pin_images_sets; what is in pin_images_sources is taken from a"
+            " lock of lock_images.yml, named in pin_images_lock.",
         )
     check_names(found)
     return found
