@@ -28,7 +28,7 @@ class InvalidCatalog(EdgefleetError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChannelEntry:
     """A bundle's place in a channel: what it replaces, skips, and the range that it skips."""
 
     name: str
@@ -52,7 +52,7 @@ class Package:
 
     name: str
     default_channel: str
-    channels: Mapping[str, tuple[Entry, ...]]
+    channels: Mapping[str, tuple[ChannelEntry, ...]]
     bundles: Mapping[str, Bundle]
 
 
@@ -90,7 +90,7 @@ class _Contents:
     """What documents came to so far."""
 
     defaults: dict[str, str] = field(default_factory=dict)
-    channels: dict[str, dict[str, tuple[Entry, ...]]] = field(default_factory=dict)
+    channels: dict[str, dict[str, tuple[ChannelEntry, ...]]] = field(default_factory=dict)
     bundles: dict[str, dict[str, Bundle]] = field(default_factory=dict)
 
 
@@ -177,7 +177,9 @@ def channel_head(package: Package, channel: str, origin: str) -> str:
     return heads[0].name
 
 
-def _is_in_a_skip_range(entry: Entry, heads: Sequence[Entry], package: Package, where: str) -> bool:
+def _is_in_a_skip_range(
+    entry: ChannelEntry, heads: Sequence[ChannelEntry], package: Package, where: str
+) -> bool:
     bundle = _bundle(package, entry.name, where)
     version = parse_version(bundle.version, f"bundle {entry.name!r} in {where}")
     return any(
@@ -282,9 +284,9 @@ def _put(named: dict[str, Any], name: str, value: Any, place: str) -> None:
     named[name] = value
 
 
-def _entries(document: Mapping[str, Any], place: str) -> tuple[Entry, ...]:
+def _entries(document: Mapping[str, Any], place: str) -> tuple[ChannelEntry, ...]:
     entries = tuple(
-        Entry(
+        ChannelEntry(
             name=_name(one, "name", f"an entry of {place}"),
             replaces=_text(one, "replaces", place),
             skips=tuple(_skips(one, place)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources import (
-    Place,
+    SourcePlace,
     read_lock,
     read_sets,
     read_sources,
@@ -132,7 +132,7 @@ class Reader:
     def __init__(self, host: FakeHost, **stores: list[str]) -> None:
         """Take the host and what nodes hold."""
         self.warnings: list[str] = []
-        self.place = Place(host, FOLDERS, STDIN, stores, self.warnings.append)
+        self.place = SourcePlace(host, FOLDERS, STDIN, stores, self.warnings.append)
 
     def read(self, *entries: dict[str, Any]) -> list[WantedSet]:
         """Return the sets of entries; a release is one image."""
