@@ -11,6 +11,7 @@ pull has a cost of its own before its first byte; unpacking is bound by the core
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -122,6 +123,52 @@ class BlindOrder:
         """See Order."""
         if failed:
             self._left.insert(0, reference)
+
+
+class SketchOrder:
+    """The sketch that the collection was to be better than.
+
+    It takes an image whose missing layers are not in flight, the one with the most bytes that other
+    images need too, then the largest; layers stay in flight until their image ends.
+    """
+
+    def __init__(self, images: LockedImages) -> None:
+        """Start with nothing in flight."""
+        self._images = images
+        self._needed = Counter(one for some in images.images.values() for one in set(some))
+        self._present: set[str] = set()
+        self._in_flight: dict[str, set[str]] = {}
+        self._left = list(images.images)
+
+    def next(self) -> str | None:
+        """See Order."""
+        in_flight = set().union(*self._in_flight.values())
+        free = [one for one in self._left if not self._missing(one) & in_flight]
+        if not free:
+            return None
+        chosen = max(free, key=self._worth)
+        self._left.remove(chosen)
+        self._in_flight[chosen] = self._missing(chosen)
+        return chosen
+
+    def arrive(self, present: set[str]) -> None:
+        """See Order; it does not look."""
+
+    def end(self, reference: str, failed: bool) -> None:
+        """See Order."""
+        arrived = self._in_flight.pop(reference)
+        if failed:
+            self._left.append(reference)
+        else:
+            self._present |= arrived
+
+    def _missing(self, reference: str) -> set[str]:
+        return set(self._images.images[reference]) - self._present
+
+    def _worth(self, reference: str) -> tuple[int, int]:
+        sizes = {one: self._images.layers[one].size for one in self._missing(reference)}
+        shared = sum(size for one, size in sizes.items() if self._needed[one] > 1)
+        return shared, sum(sizes.values())
 
 
 def simulate(

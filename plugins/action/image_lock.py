@@ -17,7 +17,7 @@ from ..module_utils.actions.image_files import ImageFiles
 from ..module_utils.actions.image_sources import ImageSources
 from ..module_utils.actions.lock import Unresolved, make_lock, verify_lock
 from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers
-from ..module_utils.actions.sources import Place, read_sources
+from ..module_utils.actions.sources import SourcePlace, read_sources
 from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
 from ..module_utils.documents.lock_changes import (
     change_lines,
@@ -108,7 +108,7 @@ class ActionModule(ActionBase):
         return self._answer(arguments, before, made.lock, tuple(each.values()))
 
     def _read(self, arguments: dict[str, Any], images: ImageSources) -> list[WantedSet]:
-        place = Place(
+        place = SourcePlace(
             LocalControlHost(),
             search_folders(self._loader.get_basedir()),
             standard_input(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Mapping
 
+from ..documents.json_text import DOCUMENT_MAX
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
 from ..node.host import HostError
@@ -18,6 +19,8 @@ from ..observed.layer_stream import PACKINGS, InvalidLayer
 from ..observed.manifest import Layer, Manifest, digest_of
 
 _MODE = 0o644
+# The largest operator index has some 200 MB below its folder. In bytes.
+_FOLDER_MAX = 512 << 20
 # skopeo brings layers by this kind of digest only.
 _FETCHED = "sha256:"
 
@@ -38,16 +41,17 @@ class ImageFiles:
         self._blobs = LayerBlobs(host, skopeo, f"{cache_folder}/layers")
 
     def file(self, reference: str, manifest: Manifest, path: str) -> str | None:
-        """Return a file's text, None when the image has none; the top layer is looked at first.
+        """Return a document's text, None when the image has none; the top layer comes first.
 
         :param reference: the image by the digest of that manifest.
-        :raises EdgefleetError: when a layer cannot be had or read.
+        :raises EdgefleetError: when a layer cannot be had or read, or the text is longer than
+            any document may be.
         """
         known = self._known(reference, path)
         if known is None:
             known = {}
             for layer in reversed(manifest.layers):
-                files = self._read(reference, layer, path)
+                files = self._read(reference, layer, path, DOCUMENT_MAX)
                 if files.files:
                     known = dict(files.files)
                 if files.files or files.hides(path):
@@ -65,12 +69,12 @@ class ImageFiles:
         if known is None:
             found: dict[str, str] = {}
             for layer in manifest.layers:
-                found = self._read(reference, layer, path).on(found)
+                found = self._read(reference, layer, path, _FOLDER_MAX).on(found)
             known = {name[len(path) + 1 :]: text for name, text in found.items()}
             self._remember(reference, path, known)
         return known
 
-    def _read(self, reference: str, layer: Layer, path: str) -> LayerFiles:
+    def _read(self, reference: str, layer: Layer, path: str, limit: int) -> LayerFiles:
         packing = PACKINGS.get(layer.media_type)
         try:
             if packing is None:
@@ -82,7 +86,7 @@ class ImageFiles:
             if not self._blobs.has(layer.digest):
                 raise InvalidLayer("what the registry served does not match it")
             with self._blobs.unpacked(layer.digest, layer.size, packing) as chunks:
-                return read_layer_files(chunks, path)
+                return read_layer_files(chunks, path, limit)
         except InvalidLayer as error:
             raise UnreadableImage(
                 f"reading layer {layer.digest} of {reference}", error.cause

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 from ..documents.component import Component, apply_exclusions, unique
 from ..documents.lock import InvalidLock, Lock, parse_lock
 from ..documents.microshift import parse_microshift_release
-from ..documents.pinned_image_set import PinnedImageSet, check_names, parse_pinned_image_sets
+from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
 from ..documents.reference import parse_reference
 from ..documents.sources import (
     STANDARD_INPUT,
@@ -24,8 +24,7 @@ from ..documents.sources import (
     ReleaseSource,
     Source,
 )
-from ..documents.wanted_set import WantedSet
-from ..documents.wanted_set import check_names as check_wanted_names
+from ..documents.wanted_set import WantedSet, check_names
 from ..documents.workloads import parse_workloads
 from ..documents.yaml_text import load_documents
 from ..errors import EdgefleetError
@@ -41,7 +40,7 @@ class UnreadableSource(EdgefleetError):
 
 
 @dataclass(frozen=True)
-class Place:
+class SourcePlace:
     """Where sources are read.
 
     ``folders`` are where a relative path is looked for, in this order, as absolute paths;
@@ -74,14 +73,17 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
             found += parse_pinned_image_sets(source, f"entry {number} of the sets")
     if not found:
         raise UnreadableSource(
-            "reading the sets", "there are none", "Name at least one in pin_images_sets."
+            "reading the sets",
+            "there are none",
+            "Name one at least in pin_images_sets; what is in pin_images_sources is taken from a"
+            " lock of lock_images.yml, named in pin_images_lock.",
         )
-    check_names(found)
+    check_set_names(found)
     return found
 
 
 def read_sources(
-    place: Place,
+    place: SourcePlace,
     sources: Sequence[Source],
     read_image: _ReadImage,
 ) -> list[WantedSet]:
@@ -109,11 +111,11 @@ def read_sources(
             "there are none",
             "Name one at least in pin_images_sets or pin_images_sources.",
         )
-    check_wanted_names(sets)
+    check_names(sets)
     return sets
 
 
-def _read_pinned_image_sets(place: Place, source: PinnedImageSetSource) -> list[WantedSet]:
+def _read_pinned_image_sets(place: SourcePlace, source: PinnedImageSetSource) -> list[WantedSet]:
     found = [(one, origin) for item in source.items for one, origin in _sets_of(place, item)]
     components = {
         (one.name, origin): tuple(
@@ -135,7 +137,7 @@ def _read_pinned_image_sets(place: Place, source: PinnedImageSetSource) -> list[
     ]
 
 
-def _sets_of(place: Place, item: Any) -> Iterator[tuple[PinnedImageSet, str]]:
+def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, str]]:
     """Yield the sets of a path or a document, and where they came from as people wrote it."""
     if not isinstance(item, str):
         for one in parse_pinned_image_sets(item, "a set in a variable"):
@@ -147,13 +149,13 @@ def _sets_of(place: Place, item: Any) -> Iterator[tuple[PinnedImageSet, str]]:
         yield one, f"pinned_image_set {item}{one.origin[len(located) :]}"
 
 
-def _warn_of_repeats(place: Place, one: PinnedImageSet) -> None:
+def _warn_of_repeats(place: SourcePlace, one: PinnedImageSet) -> None:
     if one.repeated:
         shown = ", ".join(one.repeated[:_SHOWN_MAX])
         place.warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
 
 
-def _read_source(place: Place, source: Any, read_image: _ReadImage) -> _Contents:
+def _read_source(place: SourcePlace, source: Any, read_image: _ReadImage) -> _Contents:
     if isinstance(source, ImagesSource):
         return "images", source.images
     if isinstance(source, MicroshiftSource):
@@ -165,13 +167,13 @@ def _read_source(place: Place, source: Any, read_image: _ReadImage) -> _Contents
     return _read_node(place, source)
 
 
-def _read_microshift(place: Place, source: MicroshiftSource) -> _Contents:
+def _read_microshift(place: SourcePlace, source: MicroshiftSource) -> _Contents:
     located = find(place.host, source.path, place.folders)
     release = parse_microshift_release(place.host.read(located) or "", located)
     return f"microshift {source.path} ({release.base})", release.components
 
 
-def _read_manifests(place: Place, source: ManifestsSource) -> _Contents:
+def _read_manifests(place: SourcePlace, source: ManifestsSource) -> _Contents:
     components: list[Component] = []
     for path in source.paths:
         for text, file in _texts(place, path):
@@ -188,7 +190,7 @@ def _read_manifests(place: Place, source: ManifestsSource) -> _Contents:
     return f"manifests {', '.join(shown)}", unique(components)
 
 
-def _texts(place: Place, path: str) -> Iterator[tuple[str, str]]:
+def _texts(place: SourcePlace, path: str) -> Iterator[tuple[str, str]]:
     """Yield the text of each file of a path, or of standard input, with its name for messages."""
     if path != STANDARD_INPUT:
         located = find(place.host, path, place.folders)
@@ -203,7 +205,7 @@ def _texts(place: Place, path: str) -> Iterator[tuple[str, str]]:
     yield text, "standard input"
 
 
-def _read_node(place: Place, source: NodeSource) -> _Contents:
+def _read_node(place: SourcePlace, source: NodeSource) -> _Contents:
     held = place.stores.get(source.host)
     where = f"node {source.host}"
     if not held:

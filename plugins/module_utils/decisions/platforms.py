@@ -38,7 +38,7 @@ def require_platform(platform: str, built: Iterable[str], reference: str) -> str
     if platform not in there:
         raise PlatformMissing(
             f"looking for {platform} in {reference}",
-            f"the image was built for {', '.join(there)} only",
+            f"the image was built for {', '.join(there)} only" if there else "its index is empty",
             "Ask for its platforms, or for another image.",
         )
     return platform

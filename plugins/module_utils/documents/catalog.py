@@ -28,7 +28,7 @@ class InvalidCatalog(EdgefleetError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChannelEntry:
     """A bundle's place in a channel: what it replaces, skips, and the range that it skips."""
 
     name: str
@@ -52,7 +52,7 @@ class Package:
 
     name: str
     default_channel: str
-    channels: Mapping[str, tuple[Entry, ...]]
+    channels: Mapping[str, tuple[ChannelEntry, ...]]
     bundles: Mapping[str, Bundle]
 
 
@@ -90,7 +90,7 @@ class _Contents:
     """What documents came to so far."""
 
     defaults: dict[str, str] = field(default_factory=dict)
-    channels: dict[str, dict[str, tuple[Entry, ...]]] = field(default_factory=dict)
+    channels: dict[str, dict[str, tuple[ChannelEntry, ...]]] = field(default_factory=dict)
     bundles: dict[str, dict[str, Bundle]] = field(default_factory=dict)
 
 
@@ -162,7 +162,10 @@ def channel_head(package: Package, channel: str, origin: str) -> str:
     heads = [entry for entry in entries if entry.name not in below]
     where = f"channel {channel!r} of package {package.name!r} in {origin}"
     if len(heads) > 1:
-        heads = [one for one in heads if not _is_in_a_skip_range(one, heads, package, where)]
+        # Of several that skip each other, all remain.
+        heads = [
+            one for one in heads if not _is_in_a_skip_range(one, heads, package, where)
+        ] or heads
     if len(heads) != 1:
         names = sorted(one.name for one in heads or entries)
         cause = f"it has {len(heads)} heads" if heads else "every entry is below another"
@@ -174,7 +177,9 @@ def channel_head(package: Package, channel: str, origin: str) -> str:
     return heads[0].name
 
 
-def _is_in_a_skip_range(entry: Entry, heads: Sequence[Entry], package: Package, where: str) -> bool:
+def _is_in_a_skip_range(
+    entry: ChannelEntry, heads: Sequence[ChannelEntry], package: Package, where: str
+) -> bool:
     bundle = _bundle(package, entry.name, where)
     version = parse_version(bundle.version, f"bundle {entry.name!r} in {where}")
     return any(
@@ -198,10 +203,12 @@ def _chosen_bundles(catalog: Catalog, choice: PackageChoice) -> list[Bundle]:
 
 def _of_channel(package: Package, choice: ChannelChoice, origin: str) -> list[Bundle]:
     if not package.channels.get(choice.name):
+        is_there = choice.name in package.channels
+        filled = sorted(name for name, entries in package.channels.items() if entries)
         _refuse(
             f"choosing channel {choice.name!r} of package {package.name!r} in {origin}",
-            "the package has no such channel with bundles",
-            f"There are: {', '.join(sorted(package.channels)) or 'none'}.",
+            "the channel has no bundles" if is_there else "the package has no such channel",
+            f"Those with bundles are: {', '.join(filled) or 'none'}.",
         )
     where = f"channel {choice.name!r} of package {package.name!r} in {origin}"
     if choice.min_version is None and choice.max_version is None:
@@ -277,9 +284,9 @@ def _put(named: dict[str, Any], name: str, value: Any, place: str) -> None:
     named[name] = value
 
 
-def _entries(document: Mapping[str, Any], place: str) -> tuple[Entry, ...]:
+def _entries(document: Mapping[str, Any], place: str) -> tuple[ChannelEntry, ...]:
     entries = tuple(
-        Entry(
+        ChannelEntry(
             name=_name(one, "name", f"an entry of {place}"),
             replaces=_text(one, "replaces", place),
             skips=tuple(_skips(one, place)),

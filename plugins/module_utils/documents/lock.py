@@ -13,6 +13,7 @@ from .locked_images import LayerMeasure, LockedImages, LockedLayer, layer_docume
 from .pinned_image_set import PinnedImageSet
 from .platform import PoolPlatforms, parse_platform, parse_pool_platforms
 from .reference import is_tag, parse_digest_reference, validate_digest
+from .shape import is_name, shown
 
 VERSION = 1
 HEADING = (
@@ -136,14 +137,15 @@ def build_lock(
         for reference in sorted(asking)
         if reference in resolved
     )
-    _check_tags(images, "locking the sets", "Ask for one of them.")
     described = [one.described for one in sets]
-    return Lock(
+    lock = Lock(
         platforms=platforms,
         sets={one.name: one for one in sorted(described, key=lambda one: one.name)},
         images=images,
         layers=dict(sorted(layers.items())),
     )
+    _check_tags(lock, "locking the sets", "Ask for one of them.")
+    return lock
 
 
 def platforms_of_references(
@@ -258,6 +260,8 @@ def layers_on_platform(
 
 # How much of a wrong value is worth showing, in characters.
 _SHOWN_MAX = 120
+# Sizes are int64 (OCI image specification, descriptor.md), and no count of a layer is larger.
+_COUNT_MAX = 2**63 - 1
 _SET_KEYS, _SET_MORE = {"name", "pool"}, {"source", "excluded"}
 _EXPECTED_SET = "A set there has name and pool, and may have source and excluded."
 _LEFT_OUT_KEYS = {"image", "pattern", "reason"}
@@ -291,8 +295,8 @@ def _set(value: Any, origin: str) -> LockedSet:
     name, pool, source = value["name"], value["pool"], value.get("source", "")
     excluded = value.get("excluded", [])
     if (
-        not isinstance(name, str)
-        or not isinstance(pool, (str, type(None)))
+        not is_name(name)
+        or not (pool is None or is_name(pool))
         or not isinstance(source, str)
         or not isinstance(excluded, list)
     ):
@@ -313,7 +317,13 @@ def _is_left_out(value: Mapping[Any, Any]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return f"{str(value)[:_SHOWN_MAX]!r}" if isinstance(value, str) else str(value)[:_SHOWN_MAX]
+    if isinstance(value, str):
+        return repr(value[:_SHOWN_MAX])
+    try:
+        return str(value)[:_SHOWN_MAX]
+    except ValueError:
+        # Python refuses to print very long numbers.
+        return shown(value)
 
 
 def _images(value: Any, origin: str) -> tuple[LockedImage, ...]:
@@ -335,6 +345,8 @@ def _image(value: Any, origin: str) -> LockedImage:
     sets, platforms, tags = value["sets"], value["platforms"], value.get("tags", [])
     if not isinstance(sets, list) or not sets or not all(isinstance(one, str) for one in sets):
         _refuse(origin, f"{reference} is asked for by no set")
+    if len(set(sets)) < len(sets):
+        _refuse(origin, f"{reference} names a set twice")
     if not isinstance(tags, list) or not all(is_tag(one) for one in tags):
         _refuse(origin, f"{reference} has the tags {_shown(tags)}")
     if not isinstance(platforms, Mapping):
@@ -372,10 +384,15 @@ def _layer(digest: Any, value: Any, origin: str) -> LockedLayer:
     if cause:
         _refuse(origin, f"layer {digest!r}: {cause}")
     if not isinstance(value, Mapping) or set(value) not in (_SIZE, _SIZE | _COUNTS):
-        _refuse(origin, f"layer {digest} has {value!r}", _EXPECTED_COUNTS)
+        _refuse(origin, f"layer {digest} has {_shown(value)}", _EXPECTED_COUNTS)
     for count, number in value.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            _refuse(origin, f"layer {digest} has the {count} {number!r}", "It is a whole number.")
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if not whole or not 0 <= number <= _COUNT_MAX:
+            _refuse(
+                origin,
+                f"layer {digest} has the {count} {shown(number)}",
+                f"It is a whole number of at most {_COUNT_MAX}.",
+            )
     return layer_of(value)
 
 
@@ -400,19 +417,28 @@ def _check_agreement(lock: Lock, origin: str) -> None:
             used_layers.update(locked.layers)
     _check_same(used_layers - set(lock.layers), "is used by an image and has no size", origin)
     _check_same(set(lock.layers) - used_layers, "has a size and no image uses it", origin)
-    _check_tags(lock.images, f"reading the lock {origin}", "Lock again.")
+    _check_tags(lock, f"reading the lock {origin}", "Lock again.")
 
 
-def _check_tags(images: Iterable[LockedImage], problem: str, needed: str) -> None:
+def _check_tags(lock: Lock, problem: str, needed: str) -> None:
     """Refuse one tag that stands for two digests: nobody could say which one was reviewed."""
-    found: dict[str, str] = {}
-    for image in images:
+    found: dict[str, LockedImage] = {}
+    for image in lock.images:
         repository = image.reference.partition("@")[0]
         for tag in image.tags:
-            other = found.setdefault(f"{repository}:{tag}", image.reference)
-            if other != image.reference:
-                cause = f"{repository}:{tag} is both {other} and {image.reference}"
-                raise InvalidLock(problem, cause, needed)
+            other = found.setdefault(f"{repository}:{tag}", image)
+            if other.reference != image.reference:
+                both = " and ".join(_asked_for(lock, one) for one in (other, image))
+                raise InvalidLock(problem, f"{repository}:{tag} is both {both}", needed)
+
+
+def _asked_for(lock: Lock, image: LockedImage) -> str:
+    """Return an image with the sets that ask for it, and where those came from."""
+    asking = [
+        f"{name} ({lock.sets[name].source})" if lock.sets[name].source else name
+        for name in image.sets
+    ]
+    return f"{image.reference} of set {', '.join(asking)}"
 
 
 def _check_same(odd: set[str], problem: str, origin: str) -> None:

@@ -56,7 +56,7 @@ def parse_pinned_image_sets(document: Any, origin: str) -> list[PinnedImageSet]:
     return [_parse_set(document, origin)]
 
 
-def check_names(sets: Iterable[PinnedImageSet]) -> None:
+def check_set_names(sets: Iterable[PinnedImageSet]) -> None:
     """Refuse two sets of one name: in a cluster the second would replace the first.
 
     :raises InvalidPinnedImageSet: naming both places.

@@ -73,6 +73,11 @@ def validate_digest(digest: str) -> str | None:
     return f"the digest has {len(encoded)} characters where {algorithm} has {length} lower-case hex"
 
 
+def _is_digest(text: str) -> bool:
+    """Say whether ``text`` is a digest, or as containers/image takes it the hex of one."""
+    return validate_digest(text) is None or bool(_DIGEST_PATTERNS["sha256"].fullmatch(text))
+
+
 def is_tag(text: object) -> bool:
     """Say whether ``text`` is a tag."""
     return isinstance(text, str) and bool(_TAG_PATTERN.fullmatch(text))
@@ -87,6 +92,8 @@ def parse_reference(text: object, origin: str) -> ImageReference:
     """
     if not isinstance(text, str):
         raise _refusal(text, origin, f"it is a {type(text).__name__}, not a string")
+    if _is_digest(text):
+        raise _refusal(text, origin, "a digest alone names no image", "Write name@sha256:<64 hex>.")
     rest, at, digest = text.partition("@")
     if at:
         cause = validate_digest(digest)

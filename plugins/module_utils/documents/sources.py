@@ -126,7 +126,21 @@ def parse_sources(entries: Any, origin: str) -> tuple[Source, ...]:
             )
         if source.set:
             numbers[source.set] = source.number
+    _check_standard_input(sources, origin)
     return sources
+
+
+def _check_standard_input(sources: Iterable[Source], origin: str) -> None:
+    readers = [
+        source.number
+        for source in sources
+        if isinstance(source, ManifestsSource)
+        for path in source.paths
+        if path == STANDARD_INPUT
+    ]
+    if len(readers) > 1:
+        cause = f"it reads standard input, which entry {readers[0]} has read by then"
+        _refuse(f"entry {readers[1]} of {origin}", cause, f"Name {STANDARD_INPUT!r} once.")
 
 
 def _parse(entry: Any, where: str, number: int) -> Source:

@@ -38,7 +38,7 @@ _LIST = "List"
 _OBJECTS_MAX = 1_000_000
 
 
-class InvalidManifest(EdgefleetError):
+class InvalidWorkload(EdgefleetError):
     """A manifest that is templated, no Kubernetes object, or a workload without its images."""
 
 
@@ -197,7 +197,7 @@ def _each_once(names: list[ObjectName]) -> tuple[ObjectName, ...]:
 
 
 def _refuse(where: str, cause: str) -> NoReturn:
-    raise InvalidManifest(
+    raise InvalidWorkload(
         f"reading {where}",
         cause,
         "Whole objects are needed, as 'helm template' and 'kustomize build' print them.",
@@ -205,7 +205,7 @@ def _refuse(where: str, cause: str) -> NoReturn:
 
 
 def _refuse_template(where: str, cause: str) -> NoReturn:
-    raise InvalidManifest(
+    raise InvalidWorkload(
         f"reading {where}",
         cause,
         "Render it first, e.g. with 'helm template', and give what that prints.",

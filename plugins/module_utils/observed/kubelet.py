@@ -43,6 +43,8 @@ _SUFFIXES = {
 }
 _MERGE = "mergeDefaultEvictionSettings"
 _READ = (_MERGE, "imageGCHighThresholdPercent", "evictionHard", "evictionSoft")
+_NOTHING = ("", "null", "~")
+_NEXT_DOCUMENT = "---"
 _NAMED_PATTERN = re.compile(rf"\b(?:{'|'.join(_READ)})\b")
 
 
@@ -119,7 +121,8 @@ def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
         document = _read_block_yaml(text, path)
     if not isinstance(document, Mapping):
         raise _unreadable(path, "it is no mapping")
-    gc_high = document.get("imageGCHighThresholdPercent") or DEFAULT_GC_HIGH_PERCENT
+    gc_high = document.get("imageGCHighThresholdPercent")
+    gc_high = DEFAULT_GC_HIGH_PERCENT if gc_high is None else gc_high
     hard = document.get("evictionHard")
     soft = document.get("evictionSoft") or {}
     # A given evictionHard replaces the defaults as a whole (unless mergeDefaultEvictionSettings).
@@ -160,9 +163,13 @@ def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
         key, colon, value = bare.strip().partition(":")
         key, value = key.rstrip().strip("'\""), value.strip().strip("'\"")
         indented = line[0].isspace()
-        if not below and _NAMED_PATTERN.search(bare) and (indented or key not in _READ):
+        is_odd = not below if indented else key not in _READ
+        if is_odd and _NAMED_PATTERN.search(bare):
             raise _unreadable(path, f"{bare.strip()!r} is in a form that is not read")
         if not indented:
+            # A list may stand in the column of its key.
+            if below and bare.startswith("-") and bare != _NEXT_DOCUMENT:
+                raise _unreadable(path, f"{bare!r} below {below} is no 'signal: threshold'")
             below = _open_key(found, key, colon, value, path)
         elif below:
             if not colon or not value:
@@ -172,15 +179,17 @@ def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
 
 
 def _open_key(found: dict[str, Any], key: str, colon: str, value: str, path: str) -> str:
-    """Take a key of the first column; return it when a mapping may follow below it."""
+    """Take a key of the first column; return it when its value may follow below it."""
     if key not in _READ or not colon:
         return ""
-    if key in (_MERGE, "imageGCHighThresholdPercent"):
+    if value in _NOTHING:
+        found[key] = None
+    elif key in (_MERGE, "imageGCHighThresholdPercent"):
         found[key] = value
-        return ""
-    if value not in ("", "{}", "null", "~"):
+    elif value == "{}":
+        found[key] = {}
+    else:
         raise _unreadable(path, f"{key} is written as {value!r}")
-    found[key] = {} if value == "{}" else None
     return "" if value else key
 
 

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass
 from typing import Iterable, Iterator, Mapping
 
-from .layer_stream import InvalidLayer
+from .layer_stream import FILE, FOLDER, HARD_LINK, Entry, InvalidLayer, tar_entries
 
 # How layers take files of lower ones away (OCI image specification, layer.md).
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
-# The largest operator index has some 200 MB below its folder.
-_CONTENT_MAX = 1 << 30
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,68 +36,78 @@ class LayerFiles:
         return {**{path: lower[path] for path in lower if not self.hides(path)}, **self.files}
 
 
-def read_layer_files(chunks: Iterable[bytes], folder: str) -> LayerFiles:
+def read_layer_files(chunks: Iterable[bytes], folder: str, limit: int) -> LayerFiles:
     """Read a layer's tar.
 
     :param chunks: the tar, unpacked.
     :param folder: a path in the image, without slashes around it; a file's own path does as well.
+    :param limit: how many bytes of it may be for the folder, headers and contents.
     :raises InvalidLayer: when it is no tar, a file of the folder is a link that leads out of it,
         or there is too much.
     """
-    files: dict[str, str] = {}
-    replaced: set[str] = set()
-    emptied: set[str] = set()
-    try:
-        with tarfile.open(fileobj=_Reader(chunks), mode="r|", bufsize=_CHUNK) as tar:  # type: ignore[call-overload] # it only reads
-            left = _CONTENT_MAX
-            for member in tar:
-                path = _path(member.name)
-                above, _slash, name = path.rpartition("/")
-                if name == _OPAQUE:
-                    emptied.add(above)
-                elif name.startswith(_WHITEOUT):
-                    replaced.add(f"{above}/{name[len(_WHITEOUT) :]}".lstrip("/"))
-                elif not member.isdir():
-                    replaced.add(path)
-                    if path == folder or path.startswith(f"{folder}/"):
-                        files[path] = _text(tar, member, files, left)
-                        left -= len(files[path])
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        raise InvalidLayer(f"it is no tar, {error}") from None
-    return LayerFiles(files, frozenset(replaced), frozenset(emptied))
+    reader = _Reader(folder, limit)
+    for entry in tar_entries(chunks, reader.takes):
+        reader.add(entry)
+    return LayerFiles(reader.files, frozenset(reader.replaced), frozenset(reader.emptied))
 
 
 class _Reader:
-    """Chunks of bytes behind the one method that tarfile calls."""
+    """What the entries so far came to. What is neither above nor below the folder is not kept."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
+    def __init__(self, folder: str, limit: int) -> None:
+        self.files: dict[str, str] = {}
+        self.replaced: set[str] = set()
+        self.emptied: set[str] = set()
+        self._folder = folder
+        self._limit = self._left = limit
 
-    def read(self, count: int) -> bytes:
-        """Return up to ``count`` bytes, none at the end."""
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        taken, self._rest = self._rest[:count], self._rest[count:]
-        return taken
+    def takes(self, entry: Entry) -> bool:
+        """Say whether an entry is a file whose text counts; refuse it when it is too much."""
+        path = _path(entry.name)
+        if not self._is_below(path):
+            return False
+        self._count(len(entry.header) + entry.size)
+        return entry.kind == FILE and not path.rpartition("/")[2].startswith(_WHITEOUT)
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry."""
+        path = _path(entry.name)
+        above, _slash, name = path.rpartition("/")
+        if name == _OPAQUE:
+            self._note(self.emptied, above)
+        elif name.startswith(_WHITEOUT):
+            self._note(self.replaced, f"{above}/{name[len(_WHITEOUT) :]}".lstrip("/"))
+        elif entry.kind != FOLDER:
+            self._note(self.replaced, path)
+            if self._is_below(path):
+                self.files[path] = self._text(entry, path)
+
+    def _note(self, paths: set[str], path: str) -> None:
+        if self._is_below(path) or path in _above(self._folder):
+            paths.add(path)
+
+    def _is_below(self, path: str) -> bool:
+        return path == self._folder or path.startswith(f"{self._folder}/")
+
+    def _text(self, entry: Entry, path: str) -> str:
+        if entry.kind == HARD_LINK and _path(entry.target) in self.files:
+            text = self.files[_path(entry.target)]
+            self._count(len(text))
+            return text
+        if entry.kind != FILE:
+            raise InvalidLayer(f"{path} is no plain file")
+        return entry.content.decode("utf-8", errors="backslashreplace")
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise InvalidLayer(f"there are more than {self._limit} bytes for {self._folder}")
 
 
-def _text(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, files: Mapping[str, str], left: int
-) -> str:
-    if member.islnk() and _path(member.linkname) in files:
-        return files[_path(member.linkname)]
-    if not member.isreg():
-        raise InvalidLayer(f"{member.name} is no plain file")
-    if member.size > left:
-        raise InvalidLayer(f"there are more than {_CONTENT_MAX} bytes in its folder")
-    content = tar.extractfile(member)
-    return content.read().decode("utf-8", errors="backslashreplace") if content else ""
-
-
-def _path(name: str) -> str:
+def _path(name: bytes) -> str:
     """Return an entry's path in the image; ``..`` leads nowhere above its top."""
-    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
+    parts = name.decode("utf-8", errors="backslashreplace").split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))
 
 
 def _above(path: str) -> Iterator[str]:

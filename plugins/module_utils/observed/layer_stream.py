@@ -10,9 +10,9 @@ what containers/storage refuses to unpack as well, so no node would take such a 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Iterable, Iterator
+from typing import Callable, Iterable, Iterator
 
 from ..errors import EdgefleetError
 
@@ -67,6 +67,7 @@ class Entry:
 
     ``size`` is that of a file's content as unpacked, holes written out, as containers/storage
     does. ``header`` are the bytes before the content, with the padding of the entry before.
+    ``content`` is empty unless it was asked for.
     """
 
     kind: str
@@ -74,6 +75,7 @@ class Entry:
     size: int
     target: bytes
     header: bytes
+    content: bytes = b""
 
 
 def check_packing(start: bytes, packing: str) -> None:
@@ -128,10 +130,14 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise InvalidLayer("its gzip ends in the middle")
 
 
-def tar_entries(chunks: Iterable[bytes]) -> Iterator[Entry]:
-    """Return the entries of a tar (ustar, GNU, pax), without their contents.
+def tar_entries(
+    chunks: Iterable[bytes], wanted: Callable[[Entry], bool] = lambda _entry: False
+) -> Iterator[Entry]:
+    """Return the entries of a tar (ustar, GNU, pax).
 
-    :raises InvalidLayer: when it is none, is cut off, or is followed by something else.
+    :param wanted: says of which entries the content is kept, before it is read.
+    :raises InvalidLayer: when it is none, is cut off, or is followed by something else, or when
+        the content of a sparse file is wanted.
     """
     source = _Source(chunks)
     padding = b""
@@ -139,8 +145,13 @@ def tar_entries(chunks: Iterable[bytes]) -> Iterator[Entry]:
         entry, stored = _next_entry(source, padding)
         if entry is None:
             return
-        yield entry
-        source.skip(stored)
+        if wanted(entry):
+            if stored != entry.size:
+                raise InvalidLayer(f"a file of {entry.size} bytes in its tar is sparse")
+            yield replace(entry, content=source.take(stored))
+        else:
+            yield entry
+            source.skip(stored)
         padding = source.take(-stored % _BLOCK)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, NoReturn
 
 from ..errors import EdgefleetError
 
@@ -28,6 +28,10 @@ _CONFIG_TYPES = (
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 # Layers that registries do not serve: their manifests name addresses elsewhere.
 _FOREIGN = ("foreign", "nondistributable")
+# Sizes are int64 (OCI image specification, descriptor.md). In bytes.
+_SIZE_MAX = 2**63 - 1
+# How much of a wrong value is worth showing, in characters.
+_SHOWN_MAX = 80
 
 
 class InvalidManifest(EdgefleetError):
@@ -72,29 +76,26 @@ def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
     problem = f"reading the manifest of {reference}"
     if digest_of(text, digest.partition(":")[0]) != digest:
         raise InvalidManifest(problem, f"what the registry served does not match {digest}")
-    try:
-        document = json.loads(text)
-        if document.get("mediaType") in _INDEX_TYPES or "manifests" in document:
-            return Index(
-                tuple(
-                    (dict(one.get("platform") or {}), _digest(one)) for one in document["manifests"]
-                )
-            )
-        if document.get("schemaVersion") == 1:
-            raise InvalidManifest(problem, "it has the outdated schema 1", "Push it again.")
-        return _manifest(document, problem)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidManifest(problem, f"it is no image manifest, {error!r}") from None
+    document = _object(text, problem, "it is no image manifest")
+    if document.get("mediaType") in _INDEX_TYPES or "manifests" in document:
+        listed = _objects(document, "manifests", problem)
+        return Index(tuple((_platform(one, problem), _digest(one, problem)) for one in listed))
+    if document.get("schemaVersion") == 1:
+        raise InvalidManifest(problem, "it has the outdated schema 1", "Push it again.")
+    return _manifest(document, problem)
 
 
 def _manifest(document: Mapping[str, Any], problem: str) -> Manifest:
-    config = document["config"]
+    config = document.get("config")
+    if not isinstance(config, dict):
+        _refuse(problem, document, "config")
     kind = document.get("artifactType") or config.get("mediaType")
     if document.get("artifactType") or kind not in _CONFIG_TYPES:
-        raise InvalidManifest(problem, f"it is an artifact of type {kind}, no image")
+        named = _shown(kind).strip("'")
+        raise InvalidManifest(problem, f"it is an artifact of type {named}, no image")
     layers = tuple(
-        Layer(_digest(one), _size(one), str(one.get("mediaType") or ""))
-        for one in document["layers"]
+        Layer(_digest(one, problem), _size(one, problem), str(one.get("mediaType") or ""))
+        for one in _objects(document, "layers", problem)
     )
     for layer in layers:
         if any(word in layer.media_type for word in _FOREIGN):
@@ -103,7 +104,7 @@ def _manifest(document: Mapping[str, Any], problem: str) -> Manifest:
                 f"its layer {layer.digest} is a foreign one, which no registry serves",
                 "Build it without foreign layers.",
             )
-    return Manifest(_digest(config), layers)
+    return Manifest(_digest(config, problem), layers)
 
 
 def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
@@ -111,25 +112,56 @@ def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
 
     :raises InvalidManifest: when it is something else.
     """
-    problem = f"reading the configuration of {reference}"
+    return _object(text, f"reading the configuration of {reference}", "it is no JSON")
+
+
+def _object(text: str, problem: str, otherwise: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise InvalidManifest(problem, f"it is no JSON, {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidManifest(problem, f"{otherwise}, {error}") from None
     if not isinstance(document, dict):
         raise InvalidManifest(problem, "it is no JSON object")
     return document
 
 
-def _digest(entry: Mapping[str, Any]) -> str:
-    digest = entry["digest"]
+def _objects(document: Mapping[str, Any], key: str, problem: str) -> list[dict[str, Any]]:
+    value = document.get(key)
+    if not isinstance(value, list):
+        _refuse(problem, document, key)
+    if not all(isinstance(one, dict) for one in value):
+        raise InvalidManifest(problem, f"its {key} are no list of objects")
+    return value
+
+
+def _platform(entry: Mapping[str, Any], problem: str) -> dict[str, Any]:
+    platform = entry.get("platform") or {}
+    if not isinstance(platform, dict):
+        _refuse(problem, entry, "platform", "a manifest in it")
+    return platform
+
+
+def _digest(entry: Mapping[str, Any], problem: str) -> str:
+    digest = entry.get("digest")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise ValueError(f"digest is {digest!r}")
+        _refuse(problem, entry, "digest", "an entry of it")
     return digest
 
 
-def _size(entry: Mapping[str, Any]) -> int:
-    size = int(entry["size"])
-    if size < 0:
-        raise ValueError(f"size is {size}")
+def _size(entry: Mapping[str, Any], problem: str) -> int:
+    size = entry.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _SIZE_MAX:
+        _refuse(problem, entry, "size", "a layer of it")
     return size
+
+
+def _refuse(problem: str, entry: Mapping[str, Any], key: str, which: str = "it") -> NoReturn:
+    value = entry.get(key)
+    cause = f"{which} has no {key}" if value is None else f"{which} has {_shown(value)} as {key}"
+    raise InvalidManifest(problem, cause)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    return repr(value)[:_SHOWN_MAX]

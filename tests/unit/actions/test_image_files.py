@@ -19,6 +19,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_files
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_sources import (
     ImageSources,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.json_text import (
+    DOCUMENT_MAX,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
     parse_pool_platforms,
 )
@@ -136,6 +139,17 @@ class TestImageFiles:
             files(host).file(REFERENCE, wanted, "a")
         assert str(caught.value).startswith(f"reading layer {digest} of {REFERENCE}: {said}")
         assert (host.files, host.blobs) == ({}, {})
+
+    def test_larger_than_any_document(self) -> None:
+        """One file is bounded as what reads it bounds it; a folder may hold more."""
+        large = layer({"a/b": " " * DOCUMENT_MAX})
+        host = BlobHost(large)
+        host.expect(skopeo_layers(REFERENCE, digest_of(large)))
+        with pytest.raises(EdgefleetError, match=f"there are more than {DOCUMENT_MAX} bytes for a"):
+            files(host).file(REFERENCE, manifest_of(large), "a/b")
+        host = BlobHost(large)
+        host.expect(skopeo_layers(REFERENCE, digest_of(large)))
+        assert len(files(host).folder(REFERENCE, manifest_of(large), "a")["b"]) == DOCUMENT_MAX
 
     def test_other_bytes(self) -> None:
         """Skopeo names what came by its own digest."""

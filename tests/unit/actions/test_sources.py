@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources import (
-    Place,
+    SourcePlace,
     read_lock,
     read_sets,
     read_sources,
@@ -58,7 +58,15 @@ def test_files_folders_and_values(host: FakeHost) -> None:
 @pytest.mark.parametrize(
     ("files", "sources", "said"),
     [
-        ({}, [], "reading the sets: there are none. Name at least one in pin_images_sets."),
+        (
+            {},
+            [],
+            (
+                "reading the sets: there are none. Name one at least in pin_images_sets; what is in"
+                " pin_images_sources is taken from a lock of lock_images.yml, named in"
+                " pin_images_lock."
+            ),
+        ),
         ({}, ["x.yml"], "reading 'x.yml': there is no /play/x.yml and no /here/x.yml"),
         ({}, ["/x.yml"], "reading '/x.yml': there is no /x.yml. Check the path."),
         ({"/x.yml": "---\n"}, ["/x.yml"], "reading /x.yml: it holds no document"),
@@ -124,7 +132,7 @@ class Reader:
     def __init__(self, host: FakeHost, **stores: list[str]) -> None:
         """Take the host and what nodes hold."""
         self.warnings: list[str] = []
-        self.place = Place(host, FOLDERS, STDIN, stores, self.warnings.append)
+        self.place = SourcePlace(host, FOLDERS, STDIN, stores, self.warnings.append)
 
     def read(self, *entries: dict[str, Any]) -> list[WantedSet]:
         """Return the sets of entries; a release is one image."""
@@ -235,7 +243,8 @@ def test_sources_refused(host: FakeHost, entry: dict[str, Any], said: str) -> No
 def test_no_sources(host: FakeHost) -> None:
     """Something must be asked for."""
     with pytest.raises(
-        EdgefleetError, match=r"there are none\. Name one at least in pin_images_se"
+        EdgefleetError,
+        match=r"there are none\. Name one at least in pin_images_sets or pin_images_sources\.",
     ):
         Reader(host).read()
 

@@ -275,7 +275,7 @@ def test_heads(entries: list[dict[str, Any]]) -> None:
         ),
         (
             [{"name": V2, "skipRange": "<9.0.0"}, {"name": V1, "skipRange": "<9.0.0"}],
-            "every entry is below another: op.v1.0.0, op.v2.0.0",
+            "it has 2 heads: op.v1.0.0, op.v2.0.0",
         ),
         ([{"name": V1}, {"name": V2, "skipRange": "newer"}], "it is no range of semantic versi"),
     ],
@@ -305,7 +305,7 @@ WHOLE = (package(), channel(V1), bundle(V1))
             PackageChoice("op", (ChannelChoice("beta"),)),
             (
                 "choosing channel 'beta' of package 'op' in quay.io/a/index:1: the package has no such"
-                " channel with bundles. There are: stable."
+                " channel. Those with bundles are: stable."
             ),
         ),
         (
@@ -324,8 +324,11 @@ def test_what_is_not_there(choice: PackageChoice, said: str) -> None:
 @pytest.mark.parametrize(
     ("documents", "said"),
     [
-        ([package()], "There are: none."),
-        ([package(), channel()], "no such channel with bundles. There are: stable."),
+        ([package()], "the package has no such channel. Those with bundles are: none."),
+        (
+            [package(), channel(), channel(V1, name="beta")],
+            "the channel has no bundles. Those with bundles are: beta.",
+        ),
         ([package(default="beta"), channel(V1), bundle(V1)], "'beta' of package 'op'"),
         ([package(), channel(V1)], "its entry 'op.v1.0.0' has no olm.bundle"),
         (

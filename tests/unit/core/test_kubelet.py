@@ -126,6 +126,13 @@ def test_no_hard_eviction() -> None:
         ('{"evictionHard": {"a": null}}', "threshold 'None'"),
         ("evictionHard: {a: 1}\n", "evictionHard is written as '{a: 1}'"),
         ("evictionHard:\n  - a\n", "'- a' below evictionHard is no 'signal: threshold'"),
+        ("evictionHard:\n- a: 1%\n", "'- a: 1%' below evictionHard is no 'signal: threshold'"),
+        ("evictionHard:\n\n# why\n-\n  a: 1%\n", "'-' below evictionHard is no 'signal: thresh"),
+        ("evictionSoft:\n? evictionHard\n: {a: 1%}\n", "is in a form that is not read"),
+        (
+            "imageGCHighThresholdPercent:\n  80\n",
+            "'80' below imageGCHighThresholdPercent is no 'signal: threshold'",
+        ),
         ("evictionHard:\n  a:\n", "'a:' below evictionHard is no 'signal: threshold'"),
         ("evictionHard:\n  imagefs.available: lots\n", "'lots'"),
     ],
@@ -224,6 +231,22 @@ def test_garbage_collection_out_of_range(text: str) -> None:
     """No threshold outside of 0 to 100."""
     with pytest.raises(UnreadableKubeletConfig, match="imageGCHighThresholdPercent is"):
         parse_kubelet_limits(text, "/k")
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        ('{"imageGCHighThresholdPercent": 0}', 0),
+        ("imageGCHighThresholdPercent: 0\n", 0),
+        ('{"imageGCHighThresholdPercent": null}', 85),
+        ("imageGCHighThresholdPercent: null\n", 85),
+        ("imageGCHighThresholdPercent:\nkind: KubeletConfiguration\n", 85),
+        ("evictionHard:\n---\nkind: KubeletConfiguration\n", 85),
+    ],
+)
+def test_no_threshold_of_garbage_collection(text: str, percent: int) -> None:
+    """Zero is one; nothing is the kubelet's own."""
+    assert parse_kubelet_limits(text, "/k").gc_high_percent == percent
 
 
 @pytest.mark.parametrize(("merge", "reserved"), [("true", 10), ("false", 0)])

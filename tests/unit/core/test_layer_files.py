@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import io
 import tarfile
+import tracemalloc
+from collections.abc import Iterator
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed import layer_files
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_files import (
     LayerFiles,
     read_layer_files,
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 LINK, HARD, FOLDER = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+MIB = 1 << 20
 
 
 def tar(*entries: tuple[str, str] | tuple[str, bytes, str]) -> bytes:
@@ -40,10 +42,10 @@ def tar(*entries: tuple[str, str] | tuple[str, bytes, str]) -> bytes:
     return buffer.getvalue()
 
 
-def read(content: bytes, chunk: int = 700) -> LayerFiles:
+def read(content: bytes, chunk: int = 700, limit: int = MIB) -> LayerFiles:
     """Read a tar that comes in chunks."""
     chunks = [content[at : at + chunk] for at in range(0, len(content), chunk)]
-    return read_layer_files(chunks, "configs")
+    return read_layer_files(chunks, "configs", limit)
 
 
 def test_files_of_the_folder() -> None:
@@ -60,7 +62,7 @@ def test_files_of_the_folder() -> None:
 
 def test_one_file() -> None:
     """A file's own path does as well."""
-    layer = read_layer_files([tar(("a/b", "text"), ("a/bc", "no"))], "a/b")
+    layer = read_layer_files([tar(("a/b", "text"), ("a/bc", "no"))], "a/b", MIB)
     assert layer.files == {"a/b": "text"}
 
 
@@ -113,17 +115,68 @@ def test_hard_links() -> None:
     ("content", "said"),
     [
         (b"x" * 2000, "it is no tar, "),
-        (tar(("configs/a", "t" * 90))[:550], "it is no tar, unexpected end of data"),
+        (tar(("configs/a", "t" * 90))[:550], "its tar ends in the middle"),
         (tar(("configs/a", LINK, "/etc/passwd")), "configs/a is no plain file"),
         (tar(("configs/a", HARD, "etc/passwd")), "configs/a is no plain file"),
-        (tar(("configs/a", "1" * 60), ("configs/b", "2" * 60)), "there are more than 100 bytes"),
     ],
 )
-def test_refused(content: bytes, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no tar, or no file, or too much."""
-    monkeypatch.setattr(layer_files, "_CONTENT_MAX", 100)
+def test_refused(content: bytes, said: str) -> None:
+    """What is no tar, or no file."""
     with pytest.raises(InvalidLayer, match=said):
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("entries", "size"),
+    [
+        ([("configs/a", "1" * 60), ("configs/b", "2" * 60)], 60 + 512 + 452 + 60 + 512),
+        ([("configs/a", "1" * 60), ("configs/b", HARD, "configs/a")], 60 + 512 + 452 + 512 + 60),
+        ([(f"configs/.wh.{name}", "") for name in "abc"], 3 * 512),
+        ([("configs/a/", FOLDER, ""), ("configs/a/", FOLDER, "")], 2 * 512),
+    ],
+    ids=["files", "hard links", "whiteouts", "folders"],
+)
+def test_too_much(entries: list[tuple[str, str]], size: int) -> None:
+    """Headers count, and links as often as their text is held; what is elsewhere does not."""
+    content = tar(("other", "1" * 9999), (".wh.other", ""), *entries)
+    read(content, limit=size + 512)
+    with pytest.raises(InvalidLayer, match=f"there are more than {size - 1} bytes for configs"):
+        read(content, limit=size - 1)
+
+
+def test_a_sparse_file() -> None:
+    """Its holes are not written out, so there is no text of it."""
+    member = tarfile.TarInfo("configs/a")
+    member.size, member.pax_headers = 4, {"GNU.sparse.realsize": "9", "GNU.sparse.major": "1"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member, io.BytesIO(b"text"))
+    with pytest.raises(InvalidLayer, match="a file of 9 bytes in its tar is sparse"):
+        read(buffer.getvalue())
+
+
+def test_what_is_elsewhere_is_not_kept() -> None:
+    """However many files there are; a file in the folder's place is."""
+    layer = read(tar(("a", ""), ("b/.wh.c", ""), ("d/.wh..wh..opq", ""), ("configs", "c")))
+    assert layer == LayerFiles({"configs": "c"}, frozenset({"configs"}), frozenset())
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
+def test_a_header_that_fills_the_memory(kind: bytes) -> None:
+    """A name or an extended header is bounded, before it is read."""
+    member = tarfile.TarInfo("configs/a")
+    member.type, member.size = kind, 300 * MIB
+
+    def chunks() -> Iterator[bytes]:
+        yield member.tobuf(tarfile.USTAR_FORMAT)
+        for _each in range(300):
+            yield bytes(MIB)
+
+    tracemalloc.start()
+    with pytest.raises(InvalidLayer, match=f"header in its tar has {300 * MIB} bytes"):
+        read_layer_files(chunks(), "configs", MIB)
+    assert tracemalloc.get_traced_memory()[1] < 4 * MIB
+    tracemalloc.stop()
 
 
 @given(st.binary(max_size=3000), st.integers(1, 2000))

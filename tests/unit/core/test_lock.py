@@ -32,6 +32,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform 
     PoolPlatforms,
     parse_pool_platforms,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.shape import is_name
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
     load_documents,
     render_document,
@@ -249,6 +250,9 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(sets=[{"name": "a", "pool": None, "x": 1}]), "is no set. A set there has name"),
         (document(sets=[{"name": 1, "pool": None}]), "is no set"),
         (document(sets=[{"name": "a", "pool": 1}]), "is no set"),
+        (document(sets=[{"name": "", "pool": None}]), "is no set"),
+        (document(sets=[{"name": "a\nb", "pool": None}]), "is no set"),
+        (document(sets=[{"name": "a", "pool": ""}]), "is no set"),
         (document(sets=[{"name": "a", "pool": "x"}] * 2), "set 'a' stands there twice"),
         (document(images={}), "images is no list"),
         (
@@ -268,6 +272,7 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(images=[image(sets=[1])]), "is asked for by no set"),
         (document(images=[image(sets=["edge", 1])]), "is asked for by no set"),
         (document(images=[image(sets="edge")]), "is asked for by no set"),
+        (document(images=[image(sets=["edge", "edge"])]), f"{AGENT} names a set twice"),
         (document(images=[image(), image()]), f"{AGENT} stands there twice"),
         (document(images=[image(platforms=[])]), "has no platforms"),
         (
@@ -295,7 +300,10 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(layers={ONE: 1}), "has 1. A layer has its size and, once measured, blocks,"),
         (document(layers={ONE: {}}), "has {}. A layer has its size"),
         (document(layers={ONE: {"size": 1, "blocks": 1}}), "'blocks': 1}. A layer has its size"),
-        (document(layers={ONE: {"size": -1}}), "has the size -1. It is a whole number."),
+        (document(layers={ONE: {"size": -1}}), "has the size -1. It is a whole number of"),
+        (document(layers={ONE: {"size": 10**400}}), "has the size a int. It is a whole number of"),
+        (document(layers={ONE: {"size": 2**63}}), f"at most {2**63 - 1}."),
+        (document(layers={ONE: 1 << 20_000}), "has a int. A layer has its size"),
         (document(layers={ONE: {"size": True}}), "has the size True"),
         (document(layers={ONE: {"size": "10"}}), "has the size '10'"),
         (
@@ -451,10 +459,11 @@ def test_a_reordered_file_is_the_same_lock(order: random.Random) -> None:
 
 HEXES = st.integers(0, 2**256 - 1).map("sha256:{:064x}".format)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
+NAMES = TEXTS.filter(is_name)
 
 
 @given(
-    names=st.dictionaries(TEXTS, st.none() | TEXTS, min_size=1, max_size=3),
+    names=st.dictionaries(NAMES, st.none() | NAMES, min_size=1, max_size=3),
     digests=st.lists(HEXES, min_size=1, max_size=5, unique=True),
     sizes=st.lists(st.integers(0, 2**40), min_size=5, max_size=5),
 )
@@ -492,13 +501,23 @@ def test_one_tag_of_two_digests() -> None:
     written = document()
     written["images"][0]["reference"] = other
     written["images"][0]["tags"] = ["v1"]
-    said = f"example.com/app:v1 is both {other} and {APP}"
-    with pytest.raises(InvalidLock, match=f"reading the lock l: {said}. Lock again."):
+    with pytest.raises(InvalidLock) as caught:
         parse_lock([written], "l")
-    sets = [ResolvedSet(LockedSet("a", None), {APP: ("v1",), other: ("v1",)})]
+    assert str(caught.value) == (
+        f"reading the lock l: example.com/app:v1 is both {other} of set edge (images)"
+        f" and {APP} of set all, edge (images). Lock again."
+    )
+    sets = [
+        ResolvedSet(LockedSet("a", None, "images"), {APP: ("v1",)}),
+        ResolvedSet(LockedSet("b", None, "release x"), {APP: ("v2",), other: ("v1",)}),
+    ]
     on_amd = {AMD: LockedPlatform(TWO, ())}
-    with pytest.raises(InvalidLock, match=f"locking the sets: {said}. Ask for one of them."):
+    with pytest.raises(InvalidLock) as caught:
         build_lock(sets, BOTH, {APP: on_amd, other: on_amd}, {})
+    assert str(caught.value) == (
+        f"locking the sets: example.com/app:v1 is both {other} of set b (release x)"
+        f" and {APP} of set a (images), b (release x). Ask for one of them."
+    )
 
 
 def test_platforms_of_pools() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -18,6 +19,8 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest i
     parse_image_config,
     parse_manifest,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 OCI = "application/vnd.oci.image"
 DOCKER = "application/vnd.docker.distribution.manifest"
@@ -92,7 +95,7 @@ def test_foreign_layers(kind: str) -> None:
 def test_sha512() -> None:
     """Other digests are checked with their own algorithm."""
     digest = f"sha512:{hashlib.sha512(b'{}').hexdigest()}"
-    with pytest.raises(InvalidManifest, match="KeyError"):
+    with pytest.raises(InvalidManifest, match="it has no config"):
         parse_manifest("{}", digest, "r")
 
 
@@ -100,22 +103,38 @@ def test_sha512() -> None:
     ("document", "said"),
     [
         ({"schemaVersion": 1}, "it has the outdated schema 1. Push it again."),
-        ({}, "it is no image manifest, KeyError('config')"),
-        ({"config": CONFIG}, "it is no image manifest, KeyError('layers')"),
-        ({"config": {}, "layers": []}, "it is no image manifest, KeyError('digest')"),
-        ({"config": None, "layers": []}, "it is no image manifest, AttributeError("),
-        ([], "it is no image manifest"),
-        (image({"digest": ONE}), "it is no image manifest, KeyError('size')"),
-        (image(layers=None), "it is no image manifest, TypeError("),
-        ({"manifests": None}, "it is no image manifest"),
-        ("text", "it is no image manifest"),
-        ({"mediaType": f"{OCI}.index.v1+json"}, "it is no image manifest, KeyError('manifests')"),
+        ({}, "it has no config."),
+        ({"config": CONFIG}, "it has no layers."),
+        ({"config": {}, "layers": []}, "an entry of it has no digest."),
+        ({"config": None, "layers": []}, "it has no config."),
+        ({"config": [], "layers": []}, "it has a list as config."),
+        ([], "it is no JSON object."),
+        ("text", "it is no JSON object."),
+        (image(layers=None), "it has no layers."),
+        (image(layers={}), "it has an object as layers."),
+        (image(7), "its layers are no list of objects."),
+        (image({"digest": ONE}), "a layer of it has no size."),
+        (image({"digest": ONE, "size": -5}), "a layer of it has -5 as size."),
+        (image({"digest": ONE, "size": "12"}), "a layer of it has '12' as size."),
+        (image({"digest": ONE, "size": 12.0}), "a layer of it has 12.0 as size."),
+        (image({"digest": ONE, "size": True}), "a layer of it has True as size."),
+        (image({"digest": ONE, "size": float("inf")}), "a layer of it has inf as size."),
+        (image({"digest": ONE, "size": float("nan")}), "a layer of it has nan as size."),
+        (image({"digest": ONE, "size": 2**63}), f"a layer of it has {2**63} as size."),
+        (image({"digest": 7, "size": 5}), "an entry of it has 7 as digest."),
+        (image({"digest": ONE + "0", "size": 5}), f"an entry of it has '{ONE}0' as digest."),
+        ({"manifests": None}, "it has no manifests."),
+        ({"mediaType": f"{OCI}.index.v1+json"}, "it has no manifests."),
+        ({"mediaType": f"{DOCKER}.list.v2+json", "layers": []}, "it has no manifests."),
+        ({"manifests": [{}]}, "an entry of it has no digest."),
         (
-            {"mediaType": f"{DOCKER}.list.v2+json", "layers": []},
-            "it is no image manifest, KeyError('manifests')",
+            {"manifests": [{"digest": "sha256:../../x"}]},
+            "an entry of it has 'sha256:../../x' as digest",
         ),
-        (image({"digest": ONE, "size": "x"}), "it is no image manifest, ValueError("),
-        ({"manifests": [{}]}, "it is no image manifest"),
+        (
+            {"manifests": [{"platform": "x", "digest": ONE}]},
+            "a manifest in it has 'x' as platform.",
+        ),
     ],
 )
 def test_refused(document: Any, said: str) -> None:
@@ -149,24 +168,52 @@ def test_the_whole_message() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"manifests": [{"platform": "x", "digest": ONE}]},
-        {"manifests": [{"digest": "sha256:../../x"}]},
-        image({"digest": ONE, "size": -5}),
-        image({"digest": 7, "size": 5}),
-        image({"digest": ONE + "0", "size": 5}),
-    ],
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(ONE),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["config", "layers", "manifests", "digest", "size", "platform"]), inner
+        )
+    ),
+    max_leaves=20,
 )
-def test_values_of_another_kind(document: Any) -> None:
-    """They are refused here, and spoil nothing later."""
-    with pytest.raises(InvalidManifest, match="it is no image manifest"):
-        parse_manifest(*served(document), "r")
+
+
+@given(JSON)
+def test_anything(document: Any) -> None:
+    """JSON is a manifest, an index, or refused in one way."""
+    with contextlib.suppress(InvalidManifest):
+        assert isinstance(parse_manifest(*served(document), "r"), (Manifest, Index))
+
+
+@pytest.mark.parametrize("size", ["1e400", "Infinity"])
+def test_a_size_beyond_all(size: str) -> None:
+    """JSON has numbers of any length, and Python's reads more than JSON."""
+    text = json.dumps(image({"digest": ONE, "size": 0})).replace('"size": 0', f'"size": {size}')
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    with pytest.raises(InvalidManifest, match="a layer of it has inf as size"):
+        parse_manifest(text, digest, "r")
+
+
+DEEP = "[" * 200_000
+
+
+def test_a_deep_manifest() -> None:
+    """It is refused, not followed."""
+    digest = f"sha256:{hashlib.sha256(DEEP.encode()).hexdigest()}"
+    with pytest.raises(InvalidManifest, match=r"it is no image manifest, .*decoding a JSON array"):
+        parse_manifest(DEEP, digest, "r")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("<html>", "it is no JSON, Expecting value"), ("[]", "it is no JSON object")]
+    ("text", "said"),
+    [
+        ("<html>", "it is no JSON, Expecting value"),
+        ("[]", "it is no JSON object"),
+        (DEEP, "it is no JSON, .*decoding a JSON array"),
+    ],
+    ids=["html", "list", "deep"],
 )
 def test_a_configuration_that_is_none(text: str, said: str) -> None:
     """A registry may answer anything, and is quoted."""

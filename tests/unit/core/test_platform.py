@@ -61,6 +61,14 @@ def test_manifests_of_an_index() -> None:
     }
 
 
+def test_an_index_of_nothing() -> None:
+    """It has no platforms that could be named."""
+    with pytest.raises(
+        PlatformMissing, match=r"looking for linux/arm64 in r: its index is empty\."
+    ):
+        manifests_for(Index(()), ["linux/arm64"], "r")
+
+
 def test_a_platform_that_was_not_built() -> None:
     """The error names the platforms that there are."""
     assert require_platform("linux/amd64", ["linux/amd64"], "r") == "linux/amd64"

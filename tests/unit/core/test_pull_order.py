@@ -21,7 +21,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from link_model import BlindOrder, Link, OurOrder, Run, simulate
+from link_model import BlindOrder, Link, OurOrder, Run, SketchOrder, simulate
 
 MIB = 1 << 20
 MBIT_25, MBIT_100 = 25e6 / 8, 100e6 / 8
@@ -264,14 +264,20 @@ class TestOnTheLink:
         ],
     )
     def test_the_link_stays_full(self, images: LockedImages, rate: float, factor: float) -> None:
-        """Time against the time that the bytes alone take; blind pulls fetch more and take longer."""
+        """Time against the time that the bytes alone take, and against other orders.
+
+        Blind pulls fetch more and take longer; the sketch fetches as much and is never faster.
+        """
         run = simulate(images, OurOrder(images, 8), 8, Link(rate))
         blind = simulate(images, BlindOrder(images), 5, Link(rate))
+        sketch = simulate(images, SketchOrder(images), 8, Link(rate))
         limit = distinct_bytes(images) / rate
         assert sorted(run.fetched) == sorted(images.layers)
         assert len(blind.fetched) > len(run.fetched)
         assert limit <= run.seconds <= factor * limit
         assert run.seconds < blind.seconds
+        assert sorted(sketch.fetched) == sorted(images.layers)
+        assert run.seconds <= sketch.seconds
 
     @pytest.mark.parametrize("count", [5, 20, 60])
     def test_over_one_large_layer(self, count: int) -> None:

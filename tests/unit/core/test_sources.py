@@ -201,6 +201,11 @@ def with_channel(**channel: Any) -> dict[str, Any]:
             "image reference 'A B' in entry 1 of pin_images_sources: it has whit",
         ),
         ({"images": [7]}, "image reference 7 in entry 1"),
+        ({"images": [DIGEST]}, "in entry 1 of pin_images_sources: a digest alone names no image."),
+        (
+            {"manifests": ["-", "a", "-"]},
+            "reading entry 1 of pin_images_sources: it reads standard input, which entry 1 has read",
+        ),
         ({"pinned_image_set": "a", "set": "b"}, "'set' stands beside 'pinned_image_set'"),
         ({"pinned_image_set": []}, "pinned_image_set is empty"),
         ({"pinned_image_set": None}, "pinned_image_set holds nothing. A path, a document, or a"),
@@ -265,6 +270,17 @@ def test_one_set_twice() -> None:
     assert str(caught.value) == (
         "reading entry 3 of pin_images_sources: its set is 'images', as that of entry 1."
         " Give one of them another 'set'."
+    )
+
+
+def test_standard_input_twice() -> None:
+    """It would be empty the second time."""
+    entries = [{"manifests": ["a", "-"]}, {"node": "b"}, {"manifests": "-", "set": "more"}]
+    with pytest.raises(EdgefleetError) as caught:
+        parse_sources(entries, NAME)
+    assert str(caught.value) == (
+        "reading entry 3 of pin_images_sources: it reads standard input, which entry 1 has read"
+        " by then. Name '-' once."
     )
 
 
