@@ -49,6 +49,7 @@ def main() -> int:
                 rows += _run(nodes, part)
             print(f"{title}: {time.monotonic() - begun:.0f} s", flush=True)
             report.write_result(rows, time.monotonic() - started)
+    report.write_page()
     print(f"\n{report.render_table(rows)}\n")
     missed = [row for row in rows if not row.met]
     print(f"{len(rows) - len(missed)} of {len(rows)} figures meet their bars")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
@@ -117,15 +116,14 @@ def _x(share: float) -> float:
     return round(_LEFT + (decade - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT), 1)
 
 
-def main() -> int:
-    """Write the page and its plot."""
+def write_page() -> None:
+    """Write the page and its plot from the result."""
     document = json.loads(RESULT.read_text())
     rows = [Row(**row) for row in document["rows"]]
     page = _PAGE.read_text().format(minutes=document["seconds"] / 60, table=render_table(rows))
     (_DOCS / "bench.md").write_text(page)
     (_DOCS / "bench.svg").write_text(render_plot(rows))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    write_page()
