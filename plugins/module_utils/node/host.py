@@ -27,7 +27,7 @@ from ..observed.process import OpenFile, RunningProcess, parse_position, parse_p
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
 _LOCK_INTERVAL = 0.2
 # How soon a program is ended that shall end, in seconds.
-_STOP_INTERVAL = 0.2
+_STOP_INTERVAL = 0.5
 # How much of a holder's note is read, in bytes.
 _NOTE_MAX = 1000
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).

@@ -9,7 +9,13 @@ import re
 
 from ..observed.crio import RunningConfig
 from ..observed.found_file import DIRECTORY
-from ..observed.staging import DEFAULT_TEMPORARY, PREFIX, Marks, StagingFolder
+from ..observed.staging import (
+    DEFAULT_TEMPORARY,
+    OTHER_PULLERS,
+    PREFIX,
+    Marks,
+    StagingFolder,
+)
 from .host import Host
 from .store import read_layers
 
@@ -38,12 +44,12 @@ def read_staging(host: Host, config: RunningConfig) -> tuple[StagingFolder, ...]
 
 
 def pulls_in_flight(host: Host, config: RunningConfig) -> tuple[str, ...]:
-    """Return the folders of pulls in which CRI-O has a file open.
+    """Return the folders in which CRI-O, or a child that it pulls with, has a file open.
 
-    One that waits between two layers, or for a registry's first answer, is not seen.
+    A pull that waits between two layers, or for a registry's first answer, is not seen.
     """
-    crios = {one.pid for one in host.processes() if one.name == "crio"}
-    open_files = [one for one in host.open_files((f"/{PREFIX}",)) if one.pid in crios]
+    others = {one.pid for one in host.processes() if one.name in OTHER_PULLERS}
+    open_files = [one for one in host.open_files((f"/{PREFIX}",)) if one.pid not in others]
     return tuple(
         folder.path
         for folder in read_staging(host, config)

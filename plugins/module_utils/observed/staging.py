@@ -17,6 +17,9 @@ DEFAULT_TEMPORARY = "/var/tmp"
 #: storage/storage_dest.go of containers/image; os.MkdirTemp).
 PREFIX = "container_images_storage"
 
+#: What else pulls into stores of this kind, and makes such folders (the README of containers/image).
+OTHER_PULLERS = frozenset({"podman", "buildah", "skopeo"})
+
 
 @dataclass(frozen=True)
 class StagingFolder:
