@@ -20,7 +20,10 @@ options:
     description: What the drop-in pins now, as RV(edgefleet.crio.crio_pinned_file#module:references) returned it.
     required: true
   allow_restart:
-    description: Whether to restart CRI-O where its version does not take pins truly on reload (before 1.29.7, 1.30.0 to 1.30.2).
+    description:
+      - Whether to restart CRI-O where its version does not take pins truly on reload (before 1.29.7, 1.30.0 to 1.30.2).
+      - A restart costs pulls in flight what they have fetched. Those of this collection end before; for others, the kubelet's and
+        people's, it waits up to O(wait_timeout) and then fails. Of those, only such are seen as fetch or unpack a layer at that moment.
     type: bool
     default: false
   wait_timeout:

@@ -19,6 +19,7 @@ description:
     times their compressed size, and RV(guessed_bytes) says how much of the answer that is.
   - Where pinned images alone would exceed the kubelet's threshold, the kubelet could not collect them and would evict pods instead; that
     is refused unless O(allow_pins_above_gc_threshold) is set.
+  - What pulls left that died (RV(leftovers)) counts as free, as M(edgefleet.crio.pinned_image_set) removes it before it pulls.
   - Never changes anything, and does not contact a registry.
 options:
   locked:
@@ -130,6 +131,26 @@ removable:
     bytes:
       description: What goes with it once those before it are gone, in bytes of its layers' tars.
       type: int
+leftovers:
+  description:
+    - What pulls and runs left that died, in CRI-O's temporary directory above all. It counts as free here, and
+      M(edgefleet.crio.pinned_image_set) removes it.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file or folder.
+      type: str
+    bytes:
+      description: What it takes.
+      type: int
+    outcome:
+      description: V(found), or V(left) when it could not be looked for.
+      type: str
+    message:
+      description: Why it could not be looked for; otherwise empty.
+      type: str
 filesystems:
   description: The filesystems that take part of it; a project quota is one of its own.
   returned: always
@@ -149,7 +170,7 @@ filesystems:
       type: list
       elements: str
     have_bytes:
-      description: What is free now, in bytes, without what is reserved for root.
+      description: What is free, in bytes, with what RV(leftovers) take there and without what is reserved for root.
       type: int
     need_bytes:
       description: What must be free for the download, in bytes; the sum of the next three.
@@ -265,6 +286,7 @@ def _result(answer: StorageAnswer) -> dict[str, Any]:
         "download_bytes": budget.download_bytes,
         "pinned": _pinned(answer.share),
         "removable": [vars(one) for one in answer.removable],
+        "leftovers": [vars(one) for one in answer.leftovers],
         "filesystems": [_filesystem(room) for room in budget.rooms],
     }
 

@@ -15,6 +15,11 @@ description:
   - With O(locked), no layer is fetched twice, also where images share it, and the link is kept busy. Images of which the lock says
     nothing, or all without one, are taken to share nothing.
   - Nothing more is started when the disk runs low meanwhile (O(min_free_bytes), and the kubelet's thresholds); what is complete stays.
+  - When nothing comes on the whole node for O(pull_stall_timeout) seconds, the pulls in flight are ended and tried again. A pull that
+    moves is never ended, however slow it is and however long it takes.
+  - What pulls and runs have left that died is removed first (RV(leftovers)). Folders of pulls in CRI-O's temporary directory go when
+    they are root's, no process has a file of theirs open, CRI-O was started after their last change, and no podman, buildah or skopeo
+    lives since before that (or it is more than an hour ago).
   - One failed image costs that image; the others are pulled, and the module fails at the end with all outcomes.
   - With O(state=absent), removes the references that this collection had pinned on the node, that are not in O(references) and that
     nothing uses. Images that it never pinned are never removed.
@@ -50,6 +55,13 @@ options:
     description: Seconds to wait before the first retry; doubled for each further one, up to a minute.
     type: float
     default: 1
+  pull_stall_timeout:
+    description:
+      - After how many seconds in which nothing comes, for no image of the node, the pulls in flight are ended and tried again; V(0)
+        for never. Each of those counts as a try of its image, with the cause V(timeout).
+      - What comes is seen in the files that CRI-O stages and unpacks, and in its store.
+    type: int
+    default: 120
 extends_documentation_fragment:
   - edgefleet.crio.attributes
   - edgefleet.crio.node
@@ -127,6 +139,24 @@ plan:
     bytes:
       description: What it adds to the download, as in RV(images).
       type: int
+leftovers:
+  description: What pulls and runs left that died, with O(state=present).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file or folder.
+      type: str
+    bytes:
+      description: What it takes.
+      type: int
+    outcome:
+      description: V(removed), V(found) in check mode, or V(left) when it could not be removed or looked for.
+      type: str
+    message:
+      description: Why it was left; otherwise empty.
+      type: str
 download_bytes:
   description: Compressed size of the layers that are missing, each once.
   returned: always
@@ -170,6 +200,7 @@ def main() -> None:
             "max_parallel": {"type": "int", "default": 8},
             "retries": {"type": "int", "default": 4},
             "retry_delay": {"type": "float", "default": 1},
+            "pull_stall_timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
     )
@@ -178,7 +209,9 @@ def main() -> None:
     except EdgefleetError as error:
         module.fail_json(msg=str(error), **_result(PullResult()), **error.details())
     result = {
-        "changed": any(one.outcome not in _UNCHANGED for one in pulled.images),
+        "changed": any(
+            one.outcome not in _UNCHANGED for one in (*pulled.images, *pulled.leftovers)
+        ),
         **_result(pulled),
     }
     failed = [one for one in pulled.images if one.outcome == FAILED]
@@ -189,8 +222,8 @@ def main() -> None:
 
 def _run(module: AnsibleModule) -> PullResult:
     params = module.params
-    least_of = (("max_parallel", 1), ("min_free_bytes", 0), ("retries", 0), ("retry_delay", 0))
-    for option, least in least_of:
+    at_least_0 = ("min_free_bytes", "retries", "retry_delay", "pull_stall_timeout")
+    for option, least in (("max_parallel", 1), *((option, 0) for option in at_least_0)):
         if params[option] < least:
             raise EdgefleetError(
                 f"option {option}", f"{params[option]} is too small", f"At least {least}."
@@ -198,7 +231,12 @@ def _run(module: AnsibleModule) -> PullResult:
     references = parse_digest_references(params["references"], "references")
     if params["state"] == "absent":
         return PullResult(tuple(remove_unwanted(LocalHost(), references, module.check_mode)))
-    policy = PullPolicy(params["retries"], params["retry_delay"], params["max_parallel"])
+    policy = PullPolicy(
+        params["retries"],
+        params["retry_delay"],
+        params["max_parallel"],
+        params["pull_stall_timeout"],
+    )
     locked = parse_locked_images(params["locked"]) if params["locked"] else NOTHING_LOCKED
     limits = StorageLimits(params["min_free_bytes"], params["allow_pins_above_gc_threshold"])
 
@@ -212,6 +250,7 @@ def _result(pulled: PullResult) -> dict[str, Any]:
     return {
         "images": [vars(one) for one in pulled.images],
         "plan": [{"reference": one.reference, "bytes": one.bytes} for one in pulled.plan],
+        "leftovers": [vars(one) for one in pulled.leftovers],
         "download_bytes": sum(one.bytes for one in pulled.plan),
     }
 

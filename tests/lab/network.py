@@ -7,8 +7,10 @@ without any record. There is no route out of the lab and no address translation.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +59,7 @@ class Network:
         namespace.parent.mkdir(exist_ok=True)
         namespace.touch()
         run(["unshare", f"--net={namespace}", "true"])
-        outside = f"{self.bridge}-{host}"
+        outside = self._outside(host)
         inside = [
             f"link add eth0 type veth peer name {outside} netns {os.getpid()}",
             f"addr add {self.address(host)}/24 dev eth0",
@@ -81,6 +83,19 @@ class Network:
     def unlimit(self, name: str) -> None:
         """Take the limit off again."""
         self._tc(name, "delete dev eth0 root")
+
+    @contextlib.contextmanager
+    def silent(self, host: int) -> Iterator[None]:
+        """Let nothing through to or from a host of the lab; nobody is told, nothing is reset."""
+        end = self._outside(host)
+        run(["ip", "link", "set", end, "down"])
+        try:
+            yield
+        finally:
+            run(["ip", "link", "set", end, "up"])
+
+    def _outside(self, host: int) -> str:
+        return f"{self.bridge}-{host}"
 
     def _tc(self, name: str, words: str) -> None:
         run(["nsenter", f"--net={self.namespace(name)}", "tc", "qdisc", *words.split()])

@@ -19,8 +19,14 @@ from typing import Any
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
+    DIRECTORY,
     FILE,
+    Entry,
     FoundFile,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import (
+    OpenFile,
+    RunningProcess,
 )
 
 CONF_D = "/etc/crio/crio.conf.d"
@@ -65,6 +71,11 @@ class FakeHost:
         self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
         self.root = True
+        # Of paths, where they are not root's, or did not change at time 0.
+        self.owners: dict[str, int] = {}
+        self.changed: dict[str, float] = {}
+        self.running: list[RunningProcess] = []
+        self.opened: list[OpenFile] = []
         self._expected: list[list[Call]] = []
         self._lock = threading.Lock()
         self._time = 1000.0
@@ -106,6 +117,19 @@ class FakeHost:
             self.events.append(("run", " ".join(argv)))
         return Completed(tuple(argv), call.rc, call.stdout, call.stderr)
 
+    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+        """See Host."""
+        del stop
+        return self.run(argv)
+
+    def processes(self) -> tuple[RunningProcess, ...]:
+        """See Host."""
+        return tuple(self.running)
+
+    def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
+        """See Host."""
+        return tuple(one for one in self.opened if any(part in one.path for part in parts))
+
     def is_root(self) -> bool:
         """See Host."""
         return self.root
@@ -141,6 +165,24 @@ class FakeHost:
             return self.odd[path]
         text = self.files.get(path)
         return FoundFile() if text is None else FoundFile(FILE, text, 0o644, 0)
+
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """See Host; a folder is there when a file below it is."""
+        below = [path[len(directory) + 1 :] for path in self.files_below(directory)]
+        found = []
+        for name in sorted({one.partition("/")[0] for one in below}):
+            path = f"{directory}/{name}"
+            kind = (
+                self.odd[path].kind
+                if path in self.odd
+                else FILE
+                if path in self.files
+                else DIRECTORY
+            )
+            size = len(self.files.get(path, ""))
+            owner, changed = self.owners.get(path, 0), self.changed.get(path, 0.0)
+            found.append(Entry(name, kind, owner, size, changed))
+        return tuple(found)
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """See Host."""

@@ -13,8 +13,8 @@ from typing import Any
 from ..node.host import STATE_DIRECTORY, Host
 from .pin_record import PATH, fold_pins
 
-# Where a shortened journal is written before it takes the journal's place.
-_SCRATCH = STATE_DIRECTORY + "/.journal.new"
+#: Where a shortened journal is written before it takes the journal's place.
+SCRATCH = STATE_DIRECTORY + "/.journal.new"
 # Enough for years of changes at one site; past it the older half goes. In characters.
 _HISTORY_MAX = 1_000_000
 _HISTORY_KEPT = _HISTORY_MAX // 2
@@ -51,7 +51,7 @@ class Journal:
             }
         )
         newest = text[-_HISTORY_KEPT:].partition("\n")[2]
-        self._host.write_atomic(PATH, newest + snapshot, 0o600, _SCRATCH)
+        self._host.write_atomic(PATH, newest + snapshot, 0o600, SCRATCH)
 
     def _append(self, entry: dict[str, Any]) -> None:
         with self._lock:

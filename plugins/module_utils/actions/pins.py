@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Iterable
 
 from ..decisions.transaction import PinPlan, plan_pins
-from ..decisions.versions import OLDEST, is_supported
+from ..decisions.versions import NO_PINS, OLDEST
 from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
 from ..node.crio import MCO_MARKER, Crio
@@ -126,9 +126,9 @@ def _refuse_foreign_node(crio: Crio) -> None:
             "Use a PinnedImageSet in the cluster there.",
         )
     version = crio.version()
-    if not is_supported(version):
+    if NO_PINS.is_in(version):
         raise NotOurs(
             "writing the drop-in",
-            f"CRI-O {version} knows no pinned images",
+            f"CRI-O {version} {NO_PINS.says}",
             f"CRI-O {OLDEST} or newer is needed.",
         )

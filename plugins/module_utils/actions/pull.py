@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping, Sequence
 
 from ..decisions.pull_order import NOTHING_LOCKED, PullOrder, Start, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final
+from ..decisions.stall import Stillness
+from ..decisions.versions import CUTS_SLOW_PULLS
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Completed, Host, HostError, require_root
+from ..node.staging import read_marks
 from ..node.store import read_image_store, read_layers
 from ..observed.crio import RunningConfig
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
+from .leftovers import Leftover, find_leftovers, remove_leftovers
 from .turn import take_turn
 
 PRESENT = "present"
@@ -34,15 +39,23 @@ RoomFor = Callable[[Mapping[str, LockedLayer]], str]
 _LOOK_INTERVAL = 0.05
 # Looking may take this part of the time; it grows with the store.
 _LOOK_SHARE = 0.05
+# How often the pulls are looked at for whether they move, in parts of what they may stand still.
+_MOVE_SHARE = 0.1
+# What CRI-O says of a pull that it has ended itself.
+_ENDED_BY_CRIO = "context canceled"
 
 
 @dataclass(frozen=True)
 class PullPolicy:
-    """How often, how soon and how many at once; ``retry_delay`` in seconds, doubling."""
+    """How often, how soon and how many at once; ``retry_delay`` in seconds, doubling.
+
+    When all pulls of the node stand still for ``stall_timeout`` seconds they are ended; 0 for never.
+    """
 
     retries: int
     retry_delay: float
     max_parallel: int
+    stall_timeout: float
 
 
 @dataclass(frozen=True)
@@ -64,10 +77,14 @@ class ImageOutcome:
 
 @dataclass(frozen=True)
 class PullResult:
-    """An outcome for each reference, in the order given, and what was to be pulled, in order."""
+    """An outcome for each reference, in the order given, and what was to be pulled, in order.
+
+    ``leftovers`` are what runs and pulls that died had left, and what became of it.
+    """
 
     images: tuple[ImageOutcome, ...] = ()
     plan: tuple[Start, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
 
 
 def unwatched(_config: RunningConfig) -> RoomFor:
@@ -98,18 +115,21 @@ def pull_missing(
     layers = read_layers(host, config) if missing and locked.images else frozenset()
     plan = plan_pull(missing, locked, layers)
     outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
+    leftovers = find_leftovers(host, config)
     if check_mode:
         outcomes.update((one, ImageOutcome(one, WOULD_PULL)) for one in missing)
-    elif missing:
-        order = PullOrder(missing, locked, layers, policy.max_parallel)
+    elif missing or leftovers:
         with take_turn(host, "pull images", check_mode):
-            pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
-        listed = _listed(host, crictl, config)
-        outcomes.update((one.reference, _as_listed(one, listed)) for one in pulled)
+            leftovers = remove_leftovers(host, config)
+            if missing:
+                order = PullOrder(missing, locked, layers, policy.max_parallel)
+                pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
+                listed = _listed(host, crictl, config)
+                pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]
+                outcomes.update((one.reference, one) for one in pulled)
     sizes = {start.reference: start.bytes for start in plan}
-    return PullResult(
-        tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references), plan
-    )
+    images = tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references)
+    return PullResult(images, plan, leftovers)
 
 
 def _listed(host: Host, crictl: Crictl, config: RunningConfig) -> frozenset[str] | str:
@@ -132,9 +152,23 @@ def _as_listed(outcome: ImageOutcome, listed: frozenset[str] | str) -> ImageOutc
     return outcome
 
 
+def _with_version(outcome: ImageOutcome, crio: Crio) -> ImageOutcome:
+    """Say of a pull that CRI-O ended itself whether that is its version's way."""
+    if _ENDED_BY_CRIO not in outcome.message:
+        return outcome
+    version = crio.version()
+    if not CUTS_SLOW_PULLS.is_in(version):
+        return outcome
+    message = f"{outcome.message}: CRI-O {version} {CUTS_SLOW_PULLS.says}"
+    return replace(outcome, cause="timeout", message=message)
+
+
 @dataclass
 class _Tried:
-    """An image that was begun: when first, when last, how often, and how it failed last."""
+    """An image that was begun: when first, when last, how often, and how it failed last.
+
+    ``stop`` ends the last try when it is set.
+    """
 
     reference: str
     first: float
@@ -142,6 +176,7 @@ class _Tried:
     attempts: int = 0
     cause: str = ""
     message: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class _Pull:
@@ -171,6 +206,9 @@ class _Pull:
         # Why nothing more is started, as a class of failure and in words; empty while all is well.
         self._cause, self._lacking = "no_space", ""
         self._look_interval = _LOOK_INTERVAL
+        self._still = Stillness(frozenset(), host.monotonic())
+        # When the pulls are looked at next for whether they move, as monotonic seconds.
+        self._next_watch = 0.0
         self._outcomes: list[ImageOutcome] = []
 
     def run(self, references: Sequence[str]) -> list[ImageOutcome]:
@@ -180,6 +218,7 @@ class _Pull:
             while self._running or (not self._lacking and (self._order.waiting or self._due)):
                 self._wait()
                 self._collect()
+                self._end_stalled()
                 self._start(workers)
                 if self._order.is_blocked:
                     self._look()
@@ -203,6 +242,7 @@ class _Pull:
             self._order.begin(start)
             tried = self._tried.setdefault(start.reference, _Tried(start.reference, now, now))
             tried.attempts, tried.last = tried.attempts + 1, now
+            tried.stop = threading.Event()
             self._running[workers.submit(self._pull, tried)] = tried
             start = self._order.choose(closed)
 
@@ -231,7 +271,7 @@ class _Pull:
     def _pull(self, tried: _Tried) -> Completed:
         if tried.attempts == 1:
             self._journal.before("pull", reference=tried.reference)
-        completed = self._crictl.pull(tried.reference)
+        completed = self._crictl.pull(tried.reference, tried.stop)
         if completed.rc == 0:
             # Here, because it waits for the disk, and the next start must not.
             self._note(tried.reference, PULLED, "")
@@ -255,6 +295,9 @@ class _Pull:
             return
         if self._order.is_blocked:
             seconds = min(self._look_interval, seconds or self._look_interval)
+        if self._policy.stall_timeout:
+            watch_in = max(0.0, self._next_watch - now)
+            seconds = watch_in if seconds is None else min(seconds, watch_in)
         wait(self._running, seconds, FIRST_COMPLETED)
 
     def _look(self) -> None:
@@ -266,6 +309,28 @@ class _Pull:
             self._stop(str(error))
         took = self._host.monotonic() - started
         self._look_interval = max(_LOOK_INTERVAL, took / _LOOK_SHARE)
+
+    def _end_stalled(self) -> None:
+        """End the pulls when all of them have stood still for too long.
+
+        What moves is seen of the node as a whole, so one that moves keeps all of them alive. Those
+        that began meanwhile, and found the link as silent, have their time before them.
+        """
+        now, timeout = self._host.monotonic(), self._policy.stall_timeout
+        if not self._running or not timeout or now < self._next_watch:
+            return
+        self._next_watch = now + timeout * _MOVE_SHARE
+        try:
+            marks = read_marks(self._host, self._config)
+        except EdgefleetError:
+            # Unknown is not still.
+            self._still = Stillness(frozenset(), self._host.monotonic())
+            return
+        now = self._host.monotonic()
+        self._still = self._still.after(marks, now)
+        for tried in self._running.values():
+            if self._still.has_lasted(timeout, tried.last, now):
+                tried.stop.set()
 
     def _collect(self) -> None:
         """Take note of the pulls that have ended."""
@@ -280,6 +345,9 @@ class _Pull:
                 continue
             if completed.rc == 0:
                 self._succeeded(tried)
+            elif tried.stop.is_set():
+                still = f"timed out: nothing came for {self._policy.stall_timeout:g} s"
+                self._failed(tried, f"{still}, for this image or any other of the node")
             else:
                 self._failed(tried, readable_message(completed.stderr))
 

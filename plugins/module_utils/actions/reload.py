@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Sequence
 
 from ..decisions.convergence import UNPINNED, image_deviations, left_over_pins, stale_pins
-from ..decisions.versions import needs_restart
+from ..decisions.versions import why_restart
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
 from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import NO_DIRECTORY, CrioService
 from ..node.host import Host, require_root
+from ..node.staging import pulls_in_flight
 from ..node.store import read_image_store
 from .journal import Journal
 from .pin_files import PinFiles, survey_pin_files
@@ -72,11 +73,12 @@ def take_configuration(
         return ReloadResult("none", before)
     crio.check()
     version = crio.version()
-    action = "restart" if needs_restart(version) else "reload"
-    if action == "restart" and not allow_restart:
+    why = why_restart(version)
+    action = "restart" if why else "reload"
+    if why and not allow_restart:
         raise ReloadFailed(
             "reloading CRI-O",
-            f"version {version} takes pins truly only at its start",
+            f"version {version} {why}",
             "Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O.",
         )
     if check_mode:
@@ -84,6 +86,8 @@ def take_configuration(
     # A list that nobody noted, as after the journal was lost: it must be let go of all the same.
     expectation = replace(expectation, known=known.union(before.stale))
     with take_turn(host, f"{action} CRI-O", check_mode):
+        if action == "restart":
+            _wait_for_pulls(host, crio, wait_timeout)
         started = host.now()
         journal.before(action)
         if action == "restart":
@@ -95,6 +99,28 @@ def take_configuration(
     if left:
         raise _not_taken(action, left, files, crio.log_since(started), wait_timeout)
     return ReloadResult(action, before)
+
+
+def _wait_for_pulls(host: Host, crio: CrioService, timeout: float) -> None:
+    """Let pulls of others end, which a restart would cost all that they fetched.
+
+    Ours hold the turn that we have now. Of the kubelet's and of people, only those are seen that
+    are fetching or unpacking a layer at this moment.
+
+    :raises ReloadFailed: when there is still one after ``timeout`` seconds.
+    """
+    config, deadline = crio.running_config(), host.monotonic() + timeout
+    while True:
+        folders = pulls_in_flight(host, config)
+        if not folders:
+            return
+        if host.monotonic() >= deadline:
+            raise ReloadFailed(
+                "restarting CRI-O",
+                f"somebody's pull is in flight after {timeout:g} s ({folders[0]})",
+                "Run again when it has ended.",
+            )
+        host.sleep(_POLL_INTERVAL)
 
 
 @dataclass(frozen=True)

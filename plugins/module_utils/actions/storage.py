@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping, Sequence
 
 from ..decisions.budget import (
@@ -27,13 +27,13 @@ from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host, require_root
 from ..node.kubelet import read_kubelet_limits
+from ..node.staging import temporary_directory
 from ..node.store import read_contents, read_stored_layers
 from ..observed.crio import RunningConfig
+from .leftovers import Leftover, find_leftovers
 
 # The kubelet's root directory, which lies on what it calls nodefs.
 _KUBELET_ROOT = "/var/lib/kubelet"
-# Where containers/image stages blobs unless big_files_temporary_dir is set.
-_DEFAULT_TEMPORARY = "/var/tmp"
 # So many images that could go are named in a message; the answer has all.
 _NAMED = 5
 
@@ -50,13 +50,15 @@ class StorageLimits:
 class StorageAnswer:
     """Whether a download may start: the numbers, and in words what speaks against it.
 
-    ``removable`` is what could go to make room, and is empty when nothing lacks.
+    ``removable`` is what could go to make room, and is empty when nothing lacks. ``leftovers`` will
+    go before anything is pulled, and count as free.
     """
 
     budget: StorageBudget
     share: PinnedShare
     removable: tuple[Removable, ...]
     objection: str
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -79,7 +81,8 @@ def check_storage(
     require_root(host, "checking the storage")
     config = Crio(host).running_config()
     kubelet = read_kubelet_limits(host)
-    places = _places(host, config)
+    leftovers = find_leftovers(host, config)
+    places = _without(leftovers, _places(host, config))
     contents = read_contents(host, config)
     keep_gc_threshold = not limits.allow_pins_above_gc_threshold
     budget = plan_storage(
@@ -110,7 +113,8 @@ def check_storage(
     objections.append(_describe_removable(removable, budget.missing_bytes_at(IMAGES)))
     if keep_gc_threshold:
         objections.append(describe_pins(share))
-    return StorageAnswer(budget, share, removable, "; ".join(filter(None, objections)))
+    objection = "; ".join(filter(None, objections))
+    return StorageAnswer(budget, share, removable, objection, leftovers)
 
 
 class StorageWatch:
@@ -153,8 +157,29 @@ def _places(host: Host, config: RunningConfig) -> list[Place]:
     paths = [(IMAGES, config.image_root)]
     if config.image_root != config.graph_root:
         paths.append((RECORDS, config.graph_root))
-    paths.append((TEMPORARY, config.big_files_temporary_dir or _DEFAULT_TEMPORARY))
+    paths.append((TEMPORARY, temporary_directory(config)))
     return [_place(host, use, path) for use, path in paths]
+
+
+def _without(leftovers: Sequence[Leftover], places: list[Place]) -> list[Place]:
+    """Return the places with the staging folders of dead pulls removed, in the last one.
+
+    The few bytes of our own files among them do not matter.
+    """
+    freed = sum(one.bytes for one in leftovers)
+    accounts = {one.account for one in places[-1].filesystems}
+    return [
+        replace(
+            place,
+            filesystems=tuple(
+                replace(one, available_bytes=one.available_bytes + freed)
+                if one.account in accounts
+                else one
+                for one in place.filesystems
+            ),
+        )
+        for place in places
+    ]
 
 
 def _place(host: Host, use: str, path: str) -> Place:

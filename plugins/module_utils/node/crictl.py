@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Sequence
 
 from ..observed.failure import readable_message
@@ -52,9 +53,12 @@ class Crictl:
         """
         return parse_running_images(self._answer(["ps", "-a", "-o", "json"]))
 
-    def pull(self, reference: str) -> Completed:
-        """Pull one image; credentials come from CRICTL_AUTH or CRICTL_CREDS in the environment."""
-        return self._run(["pull", reference])
+    def pull(self, reference: str, stop: threading.Event) -> Completed:
+        """Pull one image; credentials come from CRICTL_AUTH or CRICTL_CREDS in the environment.
+
+        When crictl is ended, as by ``stop``, CRI-O cancels the pull.
+        """
+        return self._run(["pull", reference], stop)
 
     def remove(self, reference: str) -> Completed:
         """Take one name from its image; the image goes with its last name."""
@@ -71,7 +75,7 @@ class Crictl:
             )
         return completed.stdout
 
-    def _run(self, arguments: Sequence[str]) -> Completed:
+    def _run(self, arguments: Sequence[str], stop: threading.Event | None = None) -> Completed:
         argv = [
             self._program,
             "--runtime-endpoint",
@@ -84,7 +88,7 @@ class Crictl:
             *arguments,
         ]
         for _attempt in range(_HARMLESS_TRIES):
-            completed = self._host.run(argv)
+            completed = self._host.run_until(argv, stop) if stop else self._host.run(argv)
             if completed.rc == 0 or _HARMLESS not in completed.stderr:
                 break
             self._host.sleep(_HARMLESS_DELAY)

@@ -12,8 +12,8 @@ from .host import CommandFailed, HostError
 
 # CompileRegexpsForPinnedImages of CRI-O (internal/storage/image.go) slices this entry beyond its end.
 _PANIC = "*"
-# Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it.
-_VALIDATION = "/run/edgefleet-crio"
+#: Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it.
+VALIDATION = "/run/edgefleet-crio"
 # For systemctl, which waits for CRI-O to end its containers' monitors, in seconds.
 _SERVICE_TIMEOUT = 180
 _LOG_LINES = 20
@@ -34,17 +34,17 @@ class CrioService(Crio):
         :param text: None for the configuration without that file.
         :raises CommandFailed: when CRI-O would not start with it.
         """
-        copy = f"{_VALIDATION}/crio.conf.d"
+        copy = f"{VALIDATION}/crio.conf.d"
         try:
             self._host.copy_tree(DROP_IN_DIRECTORY, copy)
             if path.startswith(DROP_IN_DIRECTORY + "/"):
                 target = copy + path[len(DROP_IN_DIRECTORY) :]
                 self._host.remove(target)
                 if text is not None:
-                    self._host.write_atomic(target, text, 0o600, f"{_VALIDATION}/candidate")
+                    self._host.write_atomic(target, text, 0o600, f"{VALIDATION}/candidate")
             self._check(copy, hide=copy)
         finally:
-            self._host.remove(_VALIDATION)
+            self._host.remove(VALIDATION)
 
     def check(self) -> None:
         """Let CRI-O read its configuration as it lies there.

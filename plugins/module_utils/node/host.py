@@ -10,19 +10,24 @@ import fcntl
 import os
 import platform
 import shutil
+import signal
 import stat
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, ContextManager, Iterator, Protocol, Sequence
 
 from ..errors import EdgefleetError
 from ..observed.filesystem import Filesystem, parse_mount_of
-from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
+from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, Entry, FoundFile
+from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
 _LOCK_INTERVAL = 0.2
+# How soon a program is ended that shall end, in seconds.
+_STOP_INTERVAL = 0.5
 # How much of a holder's note is read, in bytes.
 _NOTE_MAX = 1000
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
@@ -69,6 +74,18 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """Run a program to its end; ``timeout`` in seconds, at which it is ended with rc 124."""
 
+    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+        """Run a program to its end, or until ``stop`` is set, when it is killed, with rc 124.
+
+        That is done by the handle of the process itself, never by a name or a number.
+        """
+
+    def processes(self) -> tuple[RunningProcess, ...]:
+        """Return what runs on the node."""
+
+    def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
+        """Return which files with one of ``parts`` in their paths are open, and how far."""
+
     def is_root(self) -> bool:
         """Say whether programs run as root."""
 
@@ -95,6 +112,12 @@ class Host(Protocol):
 
     def found(self, path: str) -> FoundFile:
         """Return what lies at ``path`` itself: a link is not followed."""
+
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """Return what lies directly in a folder, by name; links there are not followed.
+
+        A folder that is not there, or is no folder, holds nothing.
+        """
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """Return every file below ``directory``, in lexical order of each level."""
@@ -147,6 +170,58 @@ class LocalHost:
     def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
         """See :meth:`Host.run`."""
         return run_program(argv, timeout, stdin)
+
+    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+        """See :meth:`Host.run_until`."""
+        try:
+            program = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=program_environment(),
+            )
+        except OSError as error:
+            raise HostError(f"running {argv[0]}", str(error)) from None
+        with program:
+            try:
+                while True:
+                    try:
+                        stdout, stderr = program.communicate(timeout=_STOP_INTERVAL)
+                        break
+                    except subprocess.TimeoutExpired:
+                        if stop.is_set():
+                            program.kill()
+            except BaseException:
+                program.kill()
+                raise
+        # One that had ended by itself before the signal came has its own return code.
+        rc = 124 if program.returncode == -signal.SIGKILL and stop.is_set() else program.returncode
+        return Completed(tuple(argv), rc, text_of(stdout), text_of(stderr))
+
+    def processes(self) -> tuple[RunningProcess, ...]:
+        """See :meth:`Host.processes`."""
+        booted = self.now() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        ticks = os.sysconf("SC_CLK_TCK")
+        texts = ((pid, self._read_of(pid, "stat")) for pid in _process_numbers())
+        return tuple(parse_process(pid, text, booted, ticks) for pid, text in texts if text)
+
+    def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
+        """See :meth:`Host.open_files`."""
+        found = []
+        for pid in _process_numbers():
+            for number, path in _descriptors(pid):
+                if any(part in path for part in parts):
+                    position = parse_position(self._read_of(pid, f"fdinfo/{number}"))
+                    found.append(OpenFile(path, pid, number, position))
+        return tuple(found)
+
+    def _read_of(self, pid: int, name: str) -> str:
+        """Return a file of a process; empty when that has ended meanwhile."""
+        try:
+            return self.read(f"/proc/{pid}/{name}") or ""
+        except HostError:
+            return ""
 
     def is_root(self) -> bool:
         """See :meth:`Host.is_root`."""
@@ -226,6 +301,21 @@ class LocalHost:
         except OSError as error:
             raise HostError(f"reading {path}", str(error.strerror)) from None
         return FoundFile(FILE, text, stat.S_IMODE(status.st_mode), status.st_uid)
+
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """See :meth:`Host.entries`."""
+        found = []
+        try:
+            with os.scandir(directory) as listed:
+                for one in listed:
+                    # What goes while it is looked at was not there.
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append(_entry(one.name, one.stat(follow_symlinks=False)))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise HostError(f"reading {directory}", str(error.strerror)) from None
+        return tuple(sorted(found, key=lambda one: one.name))
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """See :meth:`Host.files_below`."""
@@ -332,9 +422,28 @@ class LocalHost:
 
 
 def _kind(mode: int) -> str:
+    if stat.S_ISREG(mode):
+        return FILE
     if stat.S_ISLNK(mode):
         return LINK
     return DIRECTORY if stat.S_ISDIR(mode) else OTHER
+
+
+def _entry(name: str, status: os.stat_result) -> Entry:
+    return Entry(name, _kind(status.st_mode), status.st_uid, status.st_size, status.st_mtime)
+
+
+def _process_numbers() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the open files of a process; none of one that has ended, or is not ours to see."""
+    with contextlib.suppress(OSError):
+        folder = f"/proc/{pid}/fd"
+        for number in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                yield int(number), os.readlink(f"{folder}/{number}")
 
 
 def run_program(

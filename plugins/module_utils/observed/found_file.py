@@ -15,6 +15,21 @@ OTHER = "special file"
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One entry of a folder, itself: ``kind`` is one of the constants above, but not absent.
+
+    ``owner`` is the numeric user, ``changed`` when its content changed last, as seconds since the
+    epoch on the clock of that moment.
+    """
+
+    name: str
+    kind: str
+    owner: int
+    bytes: int
+    changed: float
+
+
+@dataclass(frozen=True)
 class FoundFile:
     """``kind`` is one of the constants above; the rest is known of a :data:`FILE` only.
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull as pull_action
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.leftovers import Leftover
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
     ImageOutcome,
     PullPolicy,
@@ -20,6 +22,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import
     pull_missing,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_order import Start
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.versions import (
+    CUTS_SLOW_PULLS,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LockedImages,
     LockedLayer,
@@ -29,6 +34,11 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     Completed,
     HostError,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import Entry
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import (
+    OpenFile,
+    RunningProcess,
+)
 from unit.fake_host import (
     IMAGES_JSON,
     JOURNAL,
@@ -36,6 +46,7 @@ from unit.fake_host import (
     Call,
     FakeHost,
     crictl,
+    crio_version,
     images,
     images_json,
     status_config,
@@ -43,7 +54,7 @@ from unit.fake_host import (
 
 A, B, C, D = (f"example.com/{name}@sha256:{name * 64}" for name in "abcd")
 ELSEWHERE = "example.org/e@sha256:" + "e" * 64
-ONE_BY_ONE = PullPolicy(retries=2, retry_delay=1.0, max_parallel=1)
+ONE_BY_ONE = PullPolicy(retries=2, retry_delay=1.0, max_parallel=1, stall_timeout=0)
 
 
 def pull(reference: str, failure: str = "") -> Call:
@@ -113,7 +124,7 @@ def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C, D))).expect(
         images([A, B, C, D])
     )
-    outcomes = pulled(host, [D, C, B, A], PullPolicy(0, 0, 4))
+    outcomes = pulled(host, [D, C, B, A], PullPolicy(0, 0, 4, 0))
     assert [(one.reference, one.outcome) for one in outcomes] == [
         (one, "pulled") for one in (D, C, B, A)
     ]
@@ -145,7 +156,7 @@ def test_seconds_are_told_to_the_millisecond(host: FakeHost) -> None:
     """No more of them, and no fewer."""
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A, "connection reset by peer"), pull(A), images([A]))
-    (outcome,) = pulled(host, [A], PullPolicy(1, 1.23456, 1))
+    (outcome,) = pulled(host, [A], PullPolicy(1, 1.23456, 1, 0))
     assert outcome.seconds == 1.235
 
 
@@ -252,7 +263,7 @@ def test_a_layer_in_flight_is_awaited_in_the_store() -> None:
     host = SlowHost()
     host.files[IMAGES_JSON] = images_json([A, B])
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B))).expect(images([A, B]))
-    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 3), locked=LOCKED)
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 3, 0), locked=LOCKED)
     assert [one.outcome for one in outcomes] == ["pulled"] * 2
     assert (host.looks_before_a, host.looks) == (4, 4)
     host.assert_all_called()
@@ -306,7 +317,7 @@ def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:
     host.files[IMAGES_JSON] = images_json([A, B, C])
     host.expect(*look([]), pull(B)).expect_in_any_order(pull(A), pull(C)).expect(images([A, B, C]))
     outcomes = pulled(
-        host, [A, B, C], PullPolicy(0, 0, 2), locked=LOCKED,
+        host, [A, B, C], PullPolicy(0, 0, 2, 0), locked=LOCKED,
         watch=lambda _config: room_for,
     )  # fmt: skip
     assert [one.outcome for one in outcomes] == ["pulled"] * 3
@@ -325,7 +336,7 @@ def test_a_journal_that_cannot_be_written(host: FakeHost, monkeypatch: pytest.Mo
     monkeypatch.setattr(host, "append", append)
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A), images([A]))
-    outcomes = pulled(host, [A, B, C], PullPolicy(0, 0, 1))
+    outcomes = pulled(host, [A, B, C], PullPolicy(0, 0, 1, 0))
     full = f"writing {JOURNAL}: No space left on device."
     assert [(one.outcome, one.cause, one.message) for one in outcomes] == [
         ("pulled", "", ""), ("failed", "no_space", full),
@@ -345,7 +356,7 @@ def test_an_end_that_cannot_be_recorded(host: FakeHost, monkeypatch: pytest.Monk
     monkeypatch.setattr(host, "append", append)
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A), images([A]))
-    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1))
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0))
     assert [(one.outcome, one.cause) for one in outcomes] == [
         ("pulled", ""), ("failed", "io_error"),
     ]  # fmt: skip
@@ -363,7 +374,7 @@ def test_disks_that_cannot_be_looked_at(host: FakeHost) -> None:
 
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A), images([A]))
-    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1), watch=lambda _config: room_for)
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=lambda _config: room_for)
     assert [(one.outcome, one.cause) for one in outcomes] == [
         ("pulled", ""), ("failed", "io_error"),
     ]  # fmt: skip
@@ -378,9 +389,214 @@ def test_a_store_that_cannot_be_looked_at(host: FakeHost) -> None:
         host.files[LAYERS_JSON] = "torn"
         return ""
 
-    outcomes = pulled(host, [A, B], PullPolicy(1, 0, 2), locked=LOCKED, watch=lambda _c: spoil)
+    outcomes = pulled(host, [A, B], PullPolicy(1, 0, 2, 0), locked=LOCKED, watch=lambda _c: spoil)
     assert {one.outcome for one in outcomes} == {"failed"}
     assert any("layers.json" in one.message for one in outcomes)
+
+
+STAGED = "/var/tmp/container_images_storage1"
+
+
+class HangingHost(FakeHost):
+    """The first pull of each of ``hanging`` comes to nothing until it is ended, or comes to its end.
+
+    Time is real. ``moves`` is called at each look at what is staged.
+    """
+
+    def __init__(self, *hanging: str) -> None:
+        """Start with an empty store."""
+        super().__init__()
+        self.hanging = set(hanging)
+        self.moves: Callable[[], None] = lambda: None
+        self.done = threading.Event()
+        self.ended: list[str] = []
+
+    def monotonic(self) -> float:
+        """See Host."""
+        return time.monotonic()
+
+    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+        """See Host."""
+        assert not stop.is_set()
+        if argv[-1] not in self.hanging:
+            return super().run_until(argv, stop)
+        self.hanging.discard(argv[-1])
+        while not stop.wait(0.001):
+            if self.done.is_set():
+                return super().run_until(argv, stop)
+        self.ended.append(argv[-1])
+        return Completed(tuple(argv), 124, "", "")
+
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """See Host."""
+        if directory == "/var/tmp":
+            self.moves()
+        return super().entries(directory)
+
+
+def impatient(retries: int = 1, max_parallel: int = 2) -> PullPolicy:
+    """Return a policy that ends pulls soon."""
+    return PullPolicy(retries, 0, max_parallel, 0.05)
+
+
+def test_pulls_that_all_stand_still_are_ended_and_tried_again() -> None:
+    """Each as an attempt of its image."""
+    host = HangingHost(A, B)
+    host.files[IMAGES_JSON] = images_json([A, B, C])
+    host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C))).expect(images([A, B, C]))
+    outcomes = pulled(host, [A, B, C], impatient())
+    assert [(one.outcome, one.attempts) for one in outcomes] == [
+        ("pulled", 2), ("pulled", 2), ("pulled", 1),
+    ]  # fmt: skip
+    assert sorted(host.ended) == [A, B]
+    host.assert_all_called()
+
+
+def test_what_stands_still_to_the_end() -> None:
+    """The cause is a timeout, and it is said of what."""
+    host = HangingHost(A)
+    host.expect(*look([]), images([]))
+    (outcome,) = pulled(host, [A], impatient(retries=0))
+    assert (outcome.outcome, outcome.cause, outcome.attempts) == ("failed", "timeout", 1)
+    still = "timed out: nothing came for 0.05 s, for this image or any other of the node"
+    assert outcome.message == still
+    assert host.journal()[-1]["cause"] == "timeout"
+    assert outcome.seconds >= 0.05
+
+
+def test_one_that_moves_keeps_all_alive() -> None:
+    """However slowly: a byte at each look, for longer than pulls may stand still."""
+    host = HangingHost(A, B)
+    began = time.monotonic()
+
+    def a_byte_more() -> None:
+        host.files[f"{STAGED}/1"] = host.files.get(f"{STAGED}/1", "") + "x"
+        if time.monotonic() - began > 0.3:
+            host.done.set()
+
+    host.moves = a_byte_more
+    host.files[IMAGES_JSON] = images_json([A, B])
+    host.expect(*look([])).expect_in_any_order(*map(pull, (A, B))).expect(images([A, B]))
+    outcomes = pulled(host, [A, B], impatient(retries=0))
+    assert [one.outcome for one in outcomes] == ["pulled"] * 2
+    assert host.ended == []
+    host.assert_all_called()
+
+
+@pytest.mark.parametrize("what", ["unpacked", "complete"])
+def test_what_else_moves(what: str) -> None:
+    """A staged layer that is read, and the list of the store."""
+    host = HangingHost(A)
+    began = time.monotonic()
+    host.files[f"{STAGED}/1"] = "x"
+
+    def go_on() -> None:
+        step = int((time.monotonic() - began) * 1e6) + 1
+        if what == "unpacked":
+            host.opened = [OpenFile(f"{STAGED}/1", 46, 9, step)]
+        else:
+            host.files[LAYERS_JSON] = layers_json([str(step)])
+        if time.monotonic() - began > 0.3:
+            host.done.set()
+
+    host.moves = go_on
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    (outcome,) = pulled(host, [A], impatient(retries=0))
+    assert outcome.outcome == "pulled"
+    host.assert_all_called()
+
+
+def test_what_cannot_be_seen_is_not_still() -> None:
+    """A node whose temporary directory cannot be read for a while loses no pull by that."""
+    host = HangingHost(A)
+    began = time.monotonic()
+
+    def fail_for_a_while() -> None:
+        if time.monotonic() - began < 0.3:
+            raise HostError("reading /var/tmp", "Input/output error")
+        # The first look that sees something sees nothing new, and has seen that for no time.
+        host.done.set()
+
+    host.moves = fail_for_a_while
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    (outcome,) = pulled(host, [A], impatient(retries=0))
+    assert outcome.outcome == "pulled"
+    host.assert_all_called()
+
+
+class LateHost(HangingHost):
+    """Pulls succeed in the moment in which they are ended."""
+
+    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+        """See Host."""
+        assert stop.wait(60)
+        return self.run(argv)
+
+
+def test_a_pull_that_ends_as_it_is_ended() -> None:
+    """Its success counts."""
+    host = LateHost()
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    (outcome,) = pulled(host, [A], impatient(retries=0))
+    assert (outcome.outcome, outcome.attempts) == ("pulled", 1)
+
+
+@pytest.mark.parametrize(
+    ("version", "cause", "more"),
+    [
+        ("1.30.10", "timeout", f": CRI-O 1.30.10 {CUTS_SLOW_PULLS.says}"),
+        ("1.36.3", "unknown", ""),
+    ],
+)
+def test_a_pull_that_crio_ended(host: FakeHost, version: str, cause: str, more: str) -> None:
+    """It is said where that is the way of its version."""
+    host.expect(*look([]), pull(A, "copying: context canceled"), images([]), crio_version(version))
+    (outcome,) = pulled(host, [A], PullPolicy(0, 0, 1, 0))
+    assert (outcome.cause, outcome.message) == (cause, f"copying: context canceled{more}")
+
+
+DEAD = "/var/tmp/container_images_storage7"
+
+
+def with_a_dead_pull(host: FakeHost, present: Iterable[str]) -> None:
+    """Let a killed CRI-O have left a layer, and the running one be young."""
+    host.files.update({f"{DEAD}/1": "12345", "/run/crio/crio.sock": ""})
+    host.files[IMAGES_JSON] = images_json(present)
+    host.changed["/run/crio/crio.sock"] = 900.0
+    host.running = [RunningProcess(46, "crio", 900.0)]
+
+
+def test_what_dead_pulls_left_goes_first(host: FakeHost) -> None:
+    """Before anything is pulled, in our turn, with a line in the journal before and after."""
+    with_a_dead_pull(host, [A])
+    host.expect(*look([]), pull(A), images([A]))
+    result = pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    assert result.leftovers == (Leftover(DEAD, 5, "removed"),)
+    kinds = [event for event in host.events if event[0] != "run"]
+    assert kinds[:4] == [
+        ("journal", "before clean"), ("remove", DEAD), ("journal", "after clean"),
+        ("journal", "before pull"),
+    ]  # fmt: skip
+    assert host.turns[0].startswith("pull images")
+    assert host.journal()[1]["paths"] == [DEAD]
+    assert host.journal()[1]["bytes"] == 5
+
+
+def test_what_dead_pulls_left_goes_also_when_nothing_is_missing(host: FakeHost) -> None:
+    """In our turn as well; in check mode it is named only."""
+    with_a_dead_pull(host, [A])
+    host.expect(*look([A]))
+    named = pull_missing(host, [A], ONE_BY_ONE, check_mode=True)
+    assert named.leftovers == (Leftover(DEAD, 5, "found"),)
+    assert (host.turns, host.journal()) == ([], [])
+    host.expect(*look([A]))
+    assert pull_missing(host, [A], ONE_BY_ONE, check_mode=False).leftovers[0].outcome == "removed"
+    assert host.turns[-1] == ""
+    host.expect(*look([A]))
+    assert pull_missing(host, [A], ONE_BY_ONE, check_mode=False).leftovers == ()
 
 
 def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:

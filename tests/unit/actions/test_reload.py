@@ -5,15 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
     ReloadFailed,
     take_configuration,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.versions import why_restart
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
+    parse_crio_version,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import (
+    OpenFile,
+    RunningProcess,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 from unit.fake_host import (
     CONF_D,
     DROP_IN,
@@ -117,18 +129,142 @@ def test_check_mode(node: FakeHost) -> None:
     assert len(node.journal()) == 1
 
 
-def test_restart_where_the_version_needs_it(node: FakeHost) -> None:
-    """Only when it is allowed."""
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("1.28.0", "takes pins truly only at its start"),
+        ("1.29.3", "takes pins truly only at its start"),
+        ("1.29.6", "may silently unpin at a reload, and takes pins truly only at its start"),
+        ("1.30.2", "may silently unpin at a reload, and takes pins truly only at its start"),
+    ],
+)
+def test_restart_where_the_version_needs_it(node: FakeHost, version: str, why: str) -> None:
+    """Only when it is allowed, and proven afterwards; such a CRI-O is never reloaded."""
     node.files["/etc/crio/crio.conf"] = ""
     checked = check_config(CONF_D, single="/etc/crio/crio.conf")
-    node.expect(status_config(), images("abc"), checked, crio_version("1.29.6"))
-    with pytest.raises(ReloadFailed, match=r"version 1\.29\.6 takes pins truly only at its start"):
+    node.expect(status_config(), images("abc"), checked, crio_version(version))
+    with pytest.raises(ReloadFailed) as caught:
         take(node)
+    assert str(caught.value) == (
+        f"reloading CRI-O: version {version} {why}."
+        " Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O."
+    )
     node.expect(
-        status_config(), images("abc"), checked, crio_version("1.29.6"), RESTART,
+        status_config(), images("abc"), checked, crio_version(version), status_config(), RESTART,
         status_config("ab"), images("abc", pinned="ab"),
     )  # fmt: skip
     assert take(node, allow_restart=True).action == "restart"
+    assert node.slept == []
+
+
+@pytest.mark.parametrize("version", ["1.29.7", "1.30.3", "1.30.6", "1.31.0", "1.36.3"])
+def test_no_restart_where_a_reload_is_enough(node: FakeHost, version: str) -> None:
+    """Also where it is allowed."""
+    node.expect(
+        status_config(), images("abc"), check_config(CONF_D), crio_version(version), RELOAD,
+        status_config("ab"), images("abc", pinned="ab"),
+    )  # fmt: skip
+    assert take(node, allow_restart=True).action == "reload"
+
+
+PULLING = "/var/tmp/container_images_storage5/1"
+
+
+class PullingHost(FakeHost):
+    """Somebody's pull has a layer in flight, for so many looks."""
+
+    looks = 0
+
+    def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
+        """See Host."""
+        self.looks -= 1
+        return super().open_files(parts) if self.looks >= 0 else ()
+
+
+def restarting(looks: int) -> PullingHost:
+    """Return a node that must be restarted, and on which a pull ends at some look."""
+    node = PullingHost({IMAGES_JSON: images_json("abc"), DROP_IN: render_drop_in("ab")})
+    node.files[PULLING] = "x"
+    node.running = [RunningProcess(46, "crio", 0.0), RunningProcess(47, "podman", 0.0)]
+    node.opened = [OpenFile(PULLING, 46, 9, 1)]
+    node.looks = looks
+    node.expect(
+        status_config(), images("abc"), check_config(CONF_D), crio_version("1.28.1"),
+        status_config(),
+    )  # fmt: skip
+    return node
+
+
+def test_a_restart_waits_for_pulls() -> None:
+    """It would cost others what they fetched."""
+    node = restarting(looks=2)
+    node.expect(RESTART, status_config("ab"), images("abc", pinned="ab"))
+    assert take(node, allow_restart=True).action == "restart"
+    assert node.slept == [0.2, 0.2]
+    node.assert_all_called()
+
+
+def test_a_pull_that_goes_on() -> None:
+    """After the time that CRI-O may take, the run says which, and restarts nothing."""
+    node = restarting(looks=99)
+    with pytest.raises(ReloadFailed) as caught:
+        take(node, allow_restart=True)
+    assert str(caught.value) == (
+        "restarting CRI-O: somebody's pull is in flight after 1 s"
+        " (/var/tmp/container_images_storage5). Run again when it has ended."
+    )
+    node.assert_all_called()
+    assert node.journal() == []
+
+
+def test_pulls_of_other_programs_outlive_a_restart() -> None:
+    """They are not CRI-O's."""
+    node = restarting(looks=99)
+    node.opened = [OpenFile(PULLING, 47, 9, 1)]
+    node.expect(RESTART, status_config("ab"), images("abc", pinned="ab"))
+    assert take(node, allow_restart=True).action == "restart"
+
+
+def lists_at_start(old: list[str], new: list[str]) -> list[str]:
+    """Return what pkg/config/reload.go of 1.28.0 to 1.29.3 has in force: the service's first list."""
+    del new
+    return old
+
+
+def lists_by_place(old: list[str], new: list[str]) -> list[str]:
+    """Return what ReloadPinnedImages of 1.29.4 to 1.29.6 and 1.30.0 to 1.30.2 makes of them."""
+    updated, changed = [""] * len(new), False
+    for place, image in enumerate(new):
+        if place >= len(old) or image != old[place]:
+            updated[place], changed = image, True
+    return updated if changed else old
+
+
+def lists_truly(old: list[str], new: list[str]) -> list[str]:
+    """Return what ReloadPinnedImages makes of them since 1.29.7, 1.30.3 and 1.31.0."""
+    return old if sorted(old) == sorted(new) else new
+
+
+SOURCES = {
+    "1.28.0": lists_at_start, "1.29.3": lists_at_start, "1.29.4": lists_by_place,
+    "1.29.6": lists_by_place, "1.29.7": lists_truly, "1.30.0": lists_by_place,
+    "1.30.2": lists_by_place, "1.30.3": lists_truly, "1.31.0": lists_truly,
+}  # fmt: skip
+
+
+@given(st.sets(st.sampled_from("abcd")), st.sets(st.sampled_from("abcd")))
+def test_the_table_against_the_source(old: set[str], new: set[str]) -> None:
+    """Where it says that a reload is enough, the source has the new list in force after it."""
+    for version, reloaded in SOURCES.items():
+        if not why_restart(parse_crio_version(f"crio version {version}")):
+            assert set(reloaded(sorted(old), sorted(new))) == new
+
+
+@pytest.mark.parametrize("version", [one for one in SOURCES if SOURCES[one] is not lists_truly])
+def test_what_such_versions_do_at_a_reload(version: str) -> None:
+    """One image more in the set: what was pinned is not any more, or what is new is not yet."""
+    assert why_restart(parse_crio_version(f"crio version {version}"))
+    assert set(SOURCES[version](["a", "b"], ["a", "b", "c"])) != {"a", "b", "c"}
 
 
 def never_taken(log: str) -> list[Call]:

@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.leftovers import Leftover
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage import (
     StorageAnswer,
     StorageLimits,
@@ -25,6 +26,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import RunningProcess
 from unit.fake_host import (
     IMAGES_JSON,
     LAYERS_JSON,
@@ -64,6 +66,35 @@ def check(
     host.rooms = {STORE: ROOM, "/var/tmp": VAR_TMP, **host.rooms}
     host.expect(status_config())
     return check_storage(host, IMAGE, wanted, StorageLimits(min_free_bytes, allow), 1)
+
+
+DEAD = "/var/tmp/container_images_storage7"
+
+
+def with_a_dead_pull(host: FakeHost) -> None:
+    """Let a pull of a CRI-O that died have left five bytes."""
+    host.files.update({f"{DEAD}/1": "12345", "/run/crio/crio.sock": ""})
+    host.changed["/run/crio/crio.sock"] = 900.0
+    host.running = [RunningProcess(46, "crio", 900.0)]
+
+
+def test_what_dead_pulls_left_counts_as_free(host: FakeHost) -> None:
+    """Where it lies, as it goes before anything is pulled; nothing is changed."""
+    with_a_dead_pull(host)
+    answer = check(host)
+    assert answer.leftovers == (Leftover(DEAD, 5),)
+    store, temporary = answer.budget.rooms
+    assert store.filesystem == ROOM
+    assert temporary.filesystem.available_bytes == VAR_TMP.available_bytes + 5
+    assert host.events == [("run", "/usr/bin/crio status config")]
+
+
+def test_what_dead_pulls_left_beside_the_store(host: FakeHost) -> None:
+    """On one filesystem it is free for the images too."""
+    with_a_dead_pull(host)
+    host.rooms = {"/var/tmp": replace(ROOM, path="/var/tmp")}
+    (room,) = check(host).budget.rooms
+    assert room.filesystem.available_bytes == ROOM.available_bytes + 5
 
 
 def test_where_the_numbers_come_from(host: FakeHost) -> None:

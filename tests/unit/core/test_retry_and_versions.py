@@ -12,8 +12,15 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.retry imp
     is_final,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.versions import (
-    is_supported,
-    needs_restart,
+    CUTS_SLOW_PULLS,
+    MAY_UNPIN,
+    MISREPORTS,
+    NO_PINS,
+    OLDEST,
+    STARTS_ONLY,
+    TABLE,
+    Quirk,
+    why_restart,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
     parse_crio_version,
@@ -41,28 +48,50 @@ def test_delays_double_up_to_a_minute(first: float, delays: list[float]) -> None
     assert [delay_before(retry, first) for retry in range(1, len(delays) + 1)] == delays
 
 
-@pytest.mark.parametrize(
-    ("version", "supported", "restart"),
-    [
-        ("1.27.9", False, False),
-        ("0.99.9", False, False),
-        ("1.28.0", True, True),
-        ("1.28.11", True, True),
-        ("1.29.0", True, True),
-        ("1.29.6", True, True),
-        ("1.29.7", True, False),
-        ("1.30.0", True, True),
-        ("1.30.2", True, True),
-        ("1.30.3", True, False),
-        ("1.31.0", True, False),
-        ("1.36.3", True, False),
-    ],
-)
-def test_versions(version: str, supported: bool, restart: bool) -> None:
-    """No pins before 1.28, true reloads from 1.29.7, 1.30.3 and 1.31."""
-    parsed = parse_crio_version(f"crio version {version}\n")
+# What `crio --version` prints first, of each edge of each row, and which rows it is in.
+VERSIONS = {
+    "0.99.9": {NO_PINS},
+    "1.27.9": {NO_PINS},
+    "1.28.0": {STARTS_ONLY, MISREPORTS},
+    "1.28.11": {STARTS_ONLY, MISREPORTS},
+    "1.29.0": {STARTS_ONLY, MISREPORTS},
+    "1.29.3": {STARTS_ONLY, MISREPORTS},
+    "1.29.4": {MAY_UNPIN, MISREPORTS},
+    "1.29.6": {MAY_UNPIN, MISREPORTS},
+    "1.29.7": set(),
+    "1.29.13": set(),
+    "1.30.0": {MAY_UNPIN, MISREPORTS, CUTS_SLOW_PULLS},
+    "1.30.2": {MAY_UNPIN, MISREPORTS, CUTS_SLOW_PULLS},
+    "1.30.3": {MISREPORTS, CUTS_SLOW_PULLS},
+    "1.30.5": {MISREPORTS, CUTS_SLOW_PULLS},
+    "1.30.6": {CUTS_SLOW_PULLS},
+    "1.30.10": {CUTS_SLOW_PULLS},
+    "1.30.11": set(),
+    "1.31.0": {CUTS_SLOW_PULLS},
+    "1.31.2": {CUTS_SLOW_PULLS},
+    "1.31.3": set(),
+    "1.36.3": set(),
+    "2.0.0": set(),
+}
+
+
+@pytest.mark.parametrize(("version", "rows"), VERSIONS.items())
+def test_versions(version: str, rows: set[Quirk]) -> None:
+    """Each row begins and ends where CRI-O's source changed."""
+    parsed = parse_crio_version(f"crio version {version}\nGitCommit: 39e1d7\nGoVersion: go1.23\n")
     assert str(parsed) == version
-    assert (is_supported(parsed), needs_restart(parsed)) == (supported, restart)
+    assert {row for row in TABLE if row.is_in(parsed)} == rows
+
+
+def test_which_versions_need_a_restart() -> None:
+    """Those that do not take a list, and those that do not take it whole."""
+    needing = {
+        version for version in VERSIONS if why_restart(parse_crio_version(f"version {version}"))
+    }
+    assert needing == {
+        version for version, rows in VERSIONS.items() if rows & {STARTS_ONLY, MAY_UNPIN}
+    }
+    assert not NO_PINS.is_in(OLDEST)
 
 
 def test_many_retries() -> None:

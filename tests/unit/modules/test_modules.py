@@ -32,7 +32,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
     LockedImages,
     LockedLayer,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import RunningProcess
 from ansible_collections.edgefleet.crio.plugins.modules import (
     crio_pinned_file,
     crio_reload,
@@ -72,11 +74,12 @@ LOCKED = {
     "images": [{"reference": A, "layers": ["d"]}],
     "layers": [{"digest": "d", "size": 1000}],
 }
-PULL_KEYS = {"images", "plan", "download_bytes"}
+DEAD = "/var/tmp/container_images_storage7"
+PULL_KEYS = {"images", "plan", "leftovers", "download_bytes"}
 FILE_KEYS = {"path", "references", "merged", "kept", "withdrawn", "overridden_by", "overrides"}
 STORAGE_KEYS = {
     "fits", "objection", "missing_layers", "unmeasured_layers", "guessed_bytes", "download_bytes",
-    "pinned", "removable", "filesystems",
+    "pinned", "removable", "leftovers", "filesystems",
 }  # fmt: skip
 INFO_KEYS = {"converged", "wanted", "deviations", "missing", "removable", "platform"}
 BY_ANSIBLE = {
@@ -134,7 +137,7 @@ def test_options_are_those_of_the_documentation(
             },
         ),
         ("crio_reload", {"action": "none", "unpinned": [], "stale": []}),
-        ("pinned_image_set", {"images": [], "plan": [], "download_bytes": 0}),
+        ("pinned_image_set", {"images": [], "plan": [], "leftovers": [], "download_bytes": 0}),
         (
             "pinned_image_set_info",
             {
@@ -329,6 +332,38 @@ class TestPinnedImageSet:
         result = run_module("pinned_image_set", state="absent", references=[])
         assert [one["outcome"] for one in result["images"]] == ["removed"]
 
+    def test_what_dead_pulls_left(self, host: FakeHost, run_module: RunModule) -> None:
+        """Removing it is a change, and predicted; what cannot be removed is none."""
+        host.files.update(
+            {IMAGES_JSON: images_json([A]), f"{DEAD}/1": "12345", "/run/crio/crio.sock": ""}
+        )
+        host.changed["/run/crio/crio.sock"] = 900.0
+        host.running = [RunningProcess(46, "crio", 900.0)]
+        host.expect(*[status_config(), images([A])] * 3)
+        predicted = run_module("pinned_image_set", check_mode=True, references=[A])
+        done = run_module("pinned_image_set", references=[A])
+        again = run_module("pinned_image_set", references=[A])
+        leftover = {"path": DEAD, "bytes": 5, "outcome": "removed", "message": ""}
+        assert (done["changed"], done["leftovers"]) == (True, [leftover])
+        assert predicted["changed"]
+        assert predicted["leftovers"] == [{**leftover, "outcome": "found"}]
+        assert (again["changed"], again["leftovers"]) == (False, [])
+
+    def test_what_cannot_be_looked_for(
+        self, host: FakeHost, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is told and no change."""
+
+        def fail(directory: str) -> None:
+            raise HostError(f"reading {directory}", "Input/output error")
+
+        monkeypatch.setattr(host, "entries", fail)
+        host.files[IMAGES_JSON] = images_json([A])
+        host.expect(status_config(), images([A]))
+        result = run_module("pinned_image_set", references=[A])
+        (left,) = result["leftovers"]
+        assert (result["changed"], left["outcome"]) == (False, "left")
+
     def test_what_stays_is_no_change(self, host: FakeHost, run_module: RunModule) -> None:
         """A container uses it."""
         host.files[IMAGES_JSON] = images_json([A])
@@ -344,6 +379,7 @@ class TestPinnedImageSet:
             ({"min_free_bytes": -1}, "option min_free_bytes: -1 is too small. At least 0."),
             ({"retries": -1}, "option retries: -1 is too small. At least 0."),
             ({"retry_delay": -0.5}, "option retry_delay: -0.5 is too small. At least 0."),
+            ({"pull_stall_timeout": -1}, "option pull_stall_timeout: -1 is too small. At least 0."),
         ],
     )
     def test_bad_options(self, run_module: RunModule, options: dict[str, Any], said: str) -> None:
@@ -352,7 +388,10 @@ class TestPinnedImageSet:
         assert (result["msg"], result["images"]) == (said, [])
         assert result["failed"] is True
 
-    @pytest.mark.parametrize("options", [{}, {"retries": 1, "retry_delay": 3, "max_parallel": 2}])
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"retries": 1, "retry_delay": 3, "max_parallel": 2, "pull_stall_timeout": 9}],
+    )
     def test_policy(
         self, monkeypatch: pytest.MonkeyPatch, run_module: RunModule, options: dict[str, Any]
     ) -> None:
@@ -365,9 +404,12 @@ class TestPinnedImageSet:
 
         monkeypatch.setattr(pinned_image_set, "pull_missing", pull)
         run_module("pinned_image_set", references=[A], **options)
-        run_module("pinned_image_set", references=[A], retries=0, retry_delay=0, max_parallel=1)
-        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 8, **options}
-        assert seen == [PullPolicy(**given), PullPolicy(0, 0.0, 1)]
+        least = {"retries": 0, "retry_delay": 0, "max_parallel": 1, "pull_stall_timeout": 0}
+        run_module("pinned_image_set", references=[A], **least)
+        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 8, "pull_stall_timeout": 120}
+        given = {**given, **options}
+        given["stall_timeout"] = given.pop("pull_stall_timeout")
+        assert seen == [PullPolicy(**given), PullPolicy(0, 0.0, 1, 0)]
 
     def test_no_daemon(self, host: FakeHost, run_module: RunModule) -> None:
         """The command that failed comes with the message."""
@@ -544,7 +586,7 @@ class TestStorageCheck:
         assert {key: result[key] for key in keys(result)} == {
             "fits": False, "objection": result["msg"], "missing_layers": 0, "unmeasured_layers": 0,
             "guessed_bytes": 0, "download_bytes": 0, "removable": [],
-            "filesystems": [],
+            "filesystems": [], "leftovers": [],
             "pinned": {
                 "present_bytes": 0, "missing_bytes": 0, "total_bytes": 0, "threshold_bytes": 0,
                 "threshold_source": "", "above_threshold": False,

@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     LocalHost,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import FoundFile
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import OpenFile
 
 HOST = LocalHost()
 
@@ -94,6 +96,123 @@ def test_run_what_cannot_run(tmp_path: Path) -> None:
     """It is said of which program."""
     with pytest.raises(HostError, match=f"running {tmp_path}/none: "):
         HOST.run([f"{tmp_path}/none"])
+
+
+def test_run_until(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the end, with output, return code and environment as always; input is empty."""
+    monkeypatch.setenv("CRICTL_AUTH", "secret")
+    argv = ("/bin/sh", "-c", "cat; sleep 0.3; echo $LC_ALL-$CRICTL_AUTH; echo err >&2; exit 3")
+    assert HOST.run_until(argv, threading.Event()) == Completed(argv, 3, "C-secret\n", "err\n")
+
+
+def test_run_until_it_is_stopped() -> None:
+    """From another thread; it has the return code that timeout(1) has, and what it said."""
+    stop = threading.Event()
+    argv = ("/bin/sh", "-c", "echo begun; exec sleep 600")
+    timer = threading.Timer(0.3, stop.set)
+    timer.start()
+    before = time.monotonic()
+    assert HOST.run_until(argv, stop) == Completed(argv, 124, "begun\n", "")
+    assert time.monotonic() - before < 60
+    timer.join()
+
+
+def test_run_until_ended_by_itself() -> None:
+    """A stop that comes too late changes nothing, and another's signal is no stop of ours."""
+    stop = threading.Event()
+    stop.set()
+    assert HOST.run_until(["/bin/true"], stop).rc == 0
+    assert HOST.run_until(["/bin/sh", "-c", "kill -9 $$"], threading.Event()).rc == -9
+
+
+def test_run_until_what_cannot_run(tmp_path: Path) -> None:
+    """It is said of which program."""
+    with pytest.raises(HostError, match=f"running {tmp_path}/none: "):
+        HOST.run_until([f"{tmp_path}/none"], threading.Event())
+
+
+def test_run_until_we_are_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program does not outlive it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def communicate(self, *_given: Any, **_named: Any) -> Any:
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        HOST.run_until(["/bin/sleep", "600"], threading.Event())
+    assert started[0].returncode == -9
+
+
+def test_processes() -> None:
+    """Ourselves among them, begun when we began."""
+    own = {one.pid: one for one in HOST.processes()}[os.getpid()]
+    assert own.name == Path("/proc/self/comm").read_text().rstrip("\n")
+    assert time.time() - 3600 < own.started < time.time()
+    child = subprocess.Popen(["/bin/sleep", "600"])
+    try:
+        found = {one.pid: one for one in HOST.processes()}[child.pid]
+        assert found.name == "sleep"
+        # A tick of the kernel's is 10 ms; starting takes longer on a busy machine.
+        assert abs(found.started - time.time()) < 10
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_process_that_ends_while_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not there; nor is one that may not be looked at."""
+    real = os.listdir
+
+    def listdir(path: str) -> list[str]:
+        return ["4194304", *real(path)] if path == "/proc" else real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert 4194304 not in {one.pid for one in HOST.processes()}
+    assert HOST.open_files(("no such file",)) == ()
+
+    def ended(path: str) -> None:
+        raise HostError(f"reading {path}", "No such process")
+
+    monkeypatch.setattr(HOST, "read", ended)
+    assert HOST.processes() == ()
+
+
+def test_open_files(tmp_path: Path) -> None:
+    """Whose they are and how far they are read, by parts of their paths."""
+    (tmp_path / "blob").write_text("12345")
+    (tmp_path / "other").write_text("x")
+    with (tmp_path / "blob").open("rb", buffering=0) as stream, (tmp_path / "other").open():
+        stream.read(3)
+        (found,) = HOST.open_files((f"{tmp_path}/b", "no such part"))
+        assert found == OpenFile(f"{tmp_path}/blob", os.getpid(), stream.fileno(), 3)
+        assert len(HOST.open_files((str(tmp_path),))) == 2
+    assert HOST.open_files((str(tmp_path),)) == ()
+
+
+def test_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in a folder itself, by name; no folder has none."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("123")
+    os.utime(tmp_path / "folder/file", (1, 1000.5))
+    (tmp_path / "folder/a").symlink_to("file")
+    (tmp_path / "folder/deep").mkdir()
+    found = HOST.entries(str(tmp_path / "folder"))
+    assert [(one.name, one.kind, one.owner) for one in found] == [
+        ("a", "symbolic link", os.getuid()), ("deep", "directory", os.getuid()),
+        ("file", "file", os.getuid()),
+    ]  # fmt: skip
+    assert (found[2].bytes, found[2].changed) == (3, 1000.5)
+    assert HOST.entries(str(tmp_path / "none")) == HOST.entries(f"{tmp_path}/folder/file") == ()
+
+    def fail(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(HostError, match=f"reading {tmp_path}: Permission denied"):
+        HOST.entries(str(tmp_path))
 
 
 def test_find_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
