@@ -170,7 +170,9 @@ def parse_store_contents(images_json: str, layers_json: str) -> StoreContents:
     images = _load(images_json or "[]", "reading the store's images.json")
     try:
         stored = {
-            str(one["id"]): StoredImage(frozenset(one.get("names") or []), one.get("layer") or "")
+            str(one["id"]): StoredImage(
+                frozenset(one.get("names") or []), str(one.get("layer") or "")
+            )
             for one in images
         }
     except (KeyError, TypeError, AttributeError) as error:
