@@ -33,7 +33,7 @@ from ..observed.crio import RunningConfig
 # The kubelet's root directory, which lies on what it calls nodefs.
 _KUBELET_ROOT = "/var/lib/kubelet"
 # Where containers/image stages blobs unless big_files_temporary_dir is set.
-_DEFAULT_TEMPORARY = "/var/tmp"
+_DEFAULT_TEMPORARY = "/var/tmp"  # nosec B108 # its room is measured, no file of ours lies there
 # So many images that could go are named in a message; the answer has all.
 _NAMED = 5
 

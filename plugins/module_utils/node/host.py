@@ -12,7 +12,7 @@ import os
 import platform
 import shutil
 import stat
-import subprocess
+import subprocess  # nosec B404 # lists of arguments only, never a shell
 import time
 from dataclasses import dataclass
 from typing import Any, ContextManager, Iterator, Protocol, Sequence
@@ -354,7 +354,7 @@ def run_program(
 ) -> Completed:
     """Run a program of this machine; see :meth:`Host.run`."""
     try:
-        ended = subprocess.run(
+        ended = subprocess.run(  # nosec B603 # no shell
             list(argv),
             check=False,
             input=stdin.encode(),

@@ -60,7 +60,7 @@ class Index:
 
 def digest_of(text: str, algorithm: str = "sha256") -> str:
     """Return the digest of what a registry served."""
-    return f"{algorithm}:{hashlib.new(algorithm, text.encode('utf-8')).hexdigest()}"
+    return f"{algorithm}:{hashlib.new(algorithm, text.encode('utf-8', 'backslashreplace')).hexdigest()}"
 
 
 def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
@@ -114,7 +114,7 @@ def parse_image_config(text: str, reference: str) -> Mapping[str, Any]:
     problem = f"reading the configuration of {reference}"
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidManifest(problem, f"it is no JSON, {error}") from None
     if not isinstance(document, dict):
         raise InvalidManifest(problem, "it is no JSON object")

@@ -241,5 +241,5 @@ def _repository(name: str) -> str:
 def _load(text: str, problem: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableAnswer(problem, f"it is no JSON, {error}") from None
