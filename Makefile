@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 TOOLS := $(shell PYTHONPATH=tests $(PYTHON) -m tooling.venvs path)
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help setup tools lab test demo lab-up lab-down clean format bench bench-short $(GATES)
+.PHONY: help setup tools lab test demo lab-up lab-down clean format bench bench-short security $(GATES)
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -77,6 +77,9 @@ ansible-lint: tools ## gate: ansible-lint, profile production
 docs-lint: tools ## gate: documentation of plugins and roles, changelog fragments
 	antsibull-docs lint-collection-docs --plugin-docs --disallow-unknown-collection-refs .
 	antsibull-changelog lint
+
+security: tools ## gate: bandit over what is shipped
+	bandit --quiet --recursive plugins
 
 sanity: tools ## gate: ansible-test sanity, in a clean copy
 	python -m tooling.sanity

@@ -10,11 +10,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.actions.sources import read_lock, read_sets
+from ..module_utils.actions.sources import read_checked_lock, read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.errors import EdgefleetError
-from ..module_utils.node.host import LocalHost
+from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list
 
 _SHOWN_REPEATS = 3
@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
                 "lock": {"type": "str"},
+                "lock_checksum": {"type": "str"},
                 "sets": {"type": "raw"},
                 "pools": {"type": "list", "elements": "str", "required": True},
             },
@@ -44,10 +45,18 @@ class ActionModule(ActionBase):
         return result
 
     def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        host, folders = LocalHost(), search_folders(self._loader.get_basedir())
-        lock = None
+        host, folders = LocalControlHost(), search_folders(self._loader.get_basedir())
+        lock, checksum = None, str(arguments["lock_checksum"] or "")
+        if checksum and not arguments["lock"]:
+            raise EdgefleetError(
+                "option lock_checksum", "there is no lock to check", "Give the lock as well."
+            )
         if arguments["lock"]:
-            lock = read_lock(host, arguments["lock"], folders)
+            lock = (
+                read_checked_lock(host, arguments["lock"], checksum, folders)
+                if checksum
+                else read_lock(host, arguments["lock"], folders)
+            )
             sets = lock.pinned_image_sets(arguments["lock"])
         else:
             sets = read_sets(host, source_list(arguments["sets"]), folders)

@@ -18,6 +18,12 @@ options:
   lock:
     description: Path of a lock that M(edgefleet.crio.image_lock) wrote. With it, O(sets) are not read.
     type: str
+  lock_checksum:
+    description:
+      - What the lock's content must be, as a SHA-256 value, or as the path of a file that C(sha256sum) wrote. It is checked before
+        anything of the lock is used.
+      - Without a lock it is an error.
+    type: str
   sets:
     description:
       - The sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document itself, or a plain set

@@ -205,6 +205,7 @@ def _images(
         pulled = steps.get("image_pull_result", {}).get("images") or ()
         lock = steps.get("__pin_images_made_lock", {})
         told.update((one["reference"], one) for one in pulled)
+        told.update(_damaged(steps.get("__pin_images_cleared", {}), told))
         told.update(
             (one["reference"], one) for one in _not_locked(lock, look["missing"], check_mode)
         )
@@ -223,6 +224,25 @@ def _images(
         for one in told.values()
         if one["outcome"] != "present"
     ]
+
+
+def _damaged(
+    cleared: Mapping[str, Any], pulled: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Return what became of damaged images, where their pull does not say it.
+
+    A damaged image that is still there counts as present for the pull, in check mode too.
+    """
+    said = {one["reference"]: one for one in cleared.get("images") or ()}
+    for name, one in said.items():
+        if one["outcome"] == "would_clear":
+            said[name] = {**one, "outcome": "would_pull"}
+    return {
+        name: one
+        for name, one in said.items()
+        if pulled.get(name, {}).get("outcome", "present") == "present"
+        and one["outcome"] != "cleared"
+    }
 
 
 def _not_locked(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
+from ..documents.checksum import check_content, parse_checksum_file, parse_checksum_value
 from ..documents.component import Component, apply_exclusions, unique
 from ..documents.lock import InvalidLock, Lock, parse_lock
 from ..documents.microshift import parse_microshift_release
@@ -28,6 +29,7 @@ from ..documents.wanted_set import WantedSet, check_names
 from ..documents.workloads import parse_workloads
 from ..documents.yaml_text import load_documents
 from ..errors import EdgefleetError
+from ..node.control_host import ControlHost
 from ..node.host import Host
 
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -220,7 +222,27 @@ def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
     :raises EdgefleetError: when it is not there, of a newer version or contradicts itself.
     """
     located = find(host, path, folders)
-    lock = parse_lock(load_documents(host.read(located) or "", located), located)
+    return _lock_in(host.read(located) or "", located)
+
+
+def read_checked_lock(host: ControlHost, path: str, checksum: str, folders: Sequence[str]) -> Lock:
+    """Read a lock file whose content must have a checksum; nothing of it is parsed before.
+
+    :param checksum: a SHA-256 value, or the path of a file as ``sha256sum`` writes it.
+    :raises EdgefleetError: when the content is another one, and as :func:`read_lock`.
+    """
+    located = find(host, path, folders)
+    value, origin = parse_checksum_value(checksum), "pin_images_lock_checksum"
+    if value is None:
+        origin = find(host, checksum, folders)
+        value = parse_checksum_file(host.read(origin) or "", located.rpartition("/")[2], origin)
+    content = b"".join(host.read_chunks(located))
+    check_content(content, value, located, origin)
+    return _lock_in(content.decode("utf-8", errors="backslashreplace"), located)
+
+
+def _lock_in(text: str, located: str) -> Lock:
+    lock = parse_lock(load_documents(text, located), located)
     # Its nodes would unpin everything. A lock made within a run may lack what no registry has.
     wanted = {name for image in lock.images for name in image.sets}
     empty = [name for name, one in lock.sets.items() if name not in wanted and not one.left_out]

@@ -30,7 +30,7 @@ def parse_drop_in(text: str) -> tuple[str, ...] | None:
         return None
     try:
         references = json.loads(text[len(_HEAD) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
         return None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import subprocess  # nosec B404 # lists of arguments only, never a shell
 import tempfile
 from typing import BinaryIO, Generator, Protocol, Sequence, cast
 
@@ -59,7 +59,7 @@ class LocalControlHost(LocalHost):
         """See :meth:`ControlHost.stream`."""
         with tempfile.TemporaryFile() as said:
             try:
-                program = subprocess.Popen(
+                program = subprocess.Popen(  # nosec B603 # no shell
                     list(argv),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,

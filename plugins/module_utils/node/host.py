@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import platform
 import shutil
 import signal
 import stat
-import subprocess
+import subprocess  # nosec B404 # lists of arguments only, never a shell
 import threading
 import time
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _LOCK_INTERVAL = 0.2
 _STOP_INTERVAL = 0.5
 # How much of a holder's note is read, in bytes.
 _NOTE_MAX = 1000
+# Opens what lies at a name, a link as such; where there is no O_PATH (macOS) links are refused.
+_HANDLE = getattr(os, "O_PATH", os.O_RDONLY)
+# As the kernel (MAXSYMLINKS).
+_LINKS_MAX = 40
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -66,7 +71,11 @@ class Completed:
 
 
 class Host(Protocol):
-    """What the core asks of a node. Paths are absolute; errors are :class:`HostError`."""
+    """What the core asks of a node. Paths are absolute; errors are :class:`HostError`.
+
+    What changes something goes to a file by the handle of its folder. A link there is never
+    followed, and one on the way only when it belongs to root or to the user of the process.
+    """
 
     def find_program(self, name: str) -> str | None:
         """Return the path of a program, or None."""
@@ -238,8 +247,9 @@ class LocalHost:
     def exclusive(self, path: str, note: str, patience: float, problem: str) -> Iterator[None]:
         """See :meth:`Host.exclusive`."""
         try:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            with _folder_of(path, 0o755) as (folder, name):
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+                descriptor = os.open(name, flags, 0o600, dir_fd=folder)
         except OSError as error:
             raise HostError(problem, str(error.strerror)) from None
         try:
@@ -329,37 +339,37 @@ class LocalHost:
     def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
         """See :meth:`Host.write_atomic`."""
         try:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            descriptor = os.open(
-                scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode
-            )
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.replace(scratch, path)
-            _sync_folder(os.path.dirname(path))
+            with _folder_of(path, 0o755) as (folder, name), _folder_of(scratch) as (aside, new):
+                try:
+                    _write(aside, new, text, mode)
+                    os.replace(new, name, src_dir_fd=aside, dst_dir_fd=folder)
+                    _sync(folder)
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.unlink(new, dir_fd=aside)
+                    raise
         except OSError as error:
-            self.remove(scratch)
             raise HostError(f"writing {path}", str(error.strerror)) from None
 
     def append(self, path: str, text: str) -> None:
         """See :meth:`Host.append`."""
         try:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            created = not os.path.lexists(path)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-            descriptor = os.open(path, flags, 0o600)
-            try:
-                rest = text.encode("utf-8")
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if created:
-                _sync_folder(os.path.dirname(path))
+            with _folder_of(path, 0o755) as (folder, name):
+                flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+                try:
+                    descriptor, created = os.open(name, flags, dir_fd=folder), False
+                except FileNotFoundError:
+                    flags |= os.O_CREAT
+                    descriptor, created = os.open(name, flags, 0o600, dir_fd=folder), True
+                try:
+                    rest = text.encode("utf-8")
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                if created:
+                    _sync(folder)
         except OSError as error:
             raise HostError(f"writing {path}", str(error.strerror)) from None
 
@@ -367,22 +377,24 @@ class LocalHost:
         """See :meth:`Host.copy_tree`."""
         self.remove(target)
         try:
-            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            if os.path.isdir(source):
-                shutil.copytree(source, target)
-            else:
-                os.mkdir(target, 0o700)
+            with _folder_of(target, 0o700) as (folder, name):
+                if os.path.isdir(source):
+                    shutil.copytree(source, _path_in(folder, name))
+                else:
+                    os.mkdir(name, 0o700, dir_fd=folder)
         except (OSError, shutil.Error) as error:
             raise HostError(f"copying {source}", str(error)) from None
 
     def remove(self, path: str) -> None:
         """See :meth:`Host.remove`."""
         try:
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-        except FileNotFoundError:
+            with _folder_of(path) as (folder, name):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    shutil.rmtree(_path_in(folder, name))
+                else:
+                    os.unlink(name, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise HostError(f"removing {path}", str(error.strerror)) from None
@@ -451,7 +463,7 @@ def run_program(
 ) -> Completed:
     """Run a program of this machine; see :meth:`Host.run`."""
     try:
-        ended = subprocess.run(
+        ended = subprocess.run(  # nosec B603 # no shell
             list(argv),
             check=False,
             input=stdin.encode(),
@@ -478,9 +490,85 @@ def text_of(output: bytes | None) -> str:
     return (output or b"").decode("utf-8", errors="backslashreplace")
 
 
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _write(folder: int, name: str, text: str, mode: int) -> None:
+    """Write a new file, and see it on disk; what a crash left of that name goes."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(name, flags, mode, dir_fd=folder)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+
+
+def _sync(folder: int) -> None:
+    descriptor = os.open(".", os.O_RDONLY, dir_fd=folder)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _path_in(folder: int, name: str) -> str:
+    """Return a path by the handle of its folder, for what takes paths only."""
+    return f"/proc/self/fd/{folder}/{name}"
+
+
+@contextlib.contextmanager
+def _folder_of(path: str, making: int | None = None) -> Iterator[tuple[int, str]]:
+    """Open the folder of ``path``; with ``making``, folders that are not there get that mode.
+
+    :raises OSError: also for a link on the way that belongs to somebody else.
+    """
+    folder, name = os.path.split(path)
+    current = os.open("/" if path.startswith("/") else ".", _HANDLE)
+    try:
+        parts, links = folder.split("/")[::-1], 0
+        while parts:
+            part = parts.pop()
+            if part in ("", "."):
+                continue
+            following = _step(current, part, making)
+            target = _target(following, links)
+            if target is None:
+                os.close(current)
+                current = following
+                continue
+            os.close(following)
+            links += 1
+            parts += target.split("/")[::-1]
+            if target.startswith("/"):
+                os.close(current)
+                current = os.open("/", _HANDLE)
+        yield current, name
+    finally:
+        os.close(current)
+
+
+def _step(folder: int, name: str, making: int | None) -> int:
+    """Open what lies in a folder, a link as such."""
+    flags = _HANDLE | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        if making is None:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, making, dir_fd=folder)
+    return os.open(name, flags, dir_fd=folder)
+
+
+def _target(handle: int, links: int) -> str | None:
+    """Return where an open link leads; None for a folder."""
+    status = os.fstat(handle)
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    wrong = errno.ENOTDIR
+    if stat.S_ISLNK(status.st_mode):
+        if status.st_uid in (0, os.geteuid()) and links < _LINKS_MAX:
+            return os.readlink("", dir_fd=handle)
+        wrong = errno.ELOOP
+    os.close(handle)
+    raise OSError(wrong, os.strerror(wrong))

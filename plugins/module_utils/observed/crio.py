@@ -93,7 +93,7 @@ def parse_running_config(text: str) -> RunningConfig:
                 json.loads(settings.get("crio.storage_option", "[]"))
             ),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise UnreadableAnswer(
             "reading the configuration of the running CRI-O", f"it lacks {error}"
         ) from None
@@ -121,5 +121,5 @@ def parse_configured_pins(text: str) -> tuple[str, ...]:
         return ()
     try:
         return tuple(json.loads(line.strip().rstrip(",")) for line in match.group(1).splitlines())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableAnswer("reading the output of 'crio config'", str(error)) from None

@@ -26,6 +26,7 @@ DEFAULT_EVICTION_HARD = {
     "nodefs.available": "10%",
     "nodefs.inodesFree": "5%",
 }
+_QUANTITY_MAX = 100
 _QUANTITY_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
 # resource.Quantity of k8s.io/apimachinery, without its milli and exponent forms.
 _SUFFIXES = {
@@ -97,7 +98,8 @@ def amount_of(threshold: str, total: int) -> int:
                 return -int(-total * percent // 100)
         except ValueError:
             pass
-    match = _QUANTITY_PATTERN.fullmatch(text)
+    # More digits than any disk has bytes; a float of them would be infinite.
+    match = _QUANTITY_PATTERN.fullmatch(text) if len(text) < _QUANTITY_MAX else None
     if match and match.group(2) in _SUFFIXES:
         return int(float(match.group(1)) * _SUFFIXES[match.group(2)])
     raise UnreadableKubeletConfig(
@@ -117,7 +119,7 @@ def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
     """
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = _read_block_yaml(text, path)
     if not isinstance(document, Mapping):
         raise _unreadable(path, "it is no mapping")

@@ -64,7 +64,7 @@ class Index:
 
 def digest_of(text: str, algorithm: str = "sha256") -> str:
     """Return the digest of what a registry served."""
-    return f"{algorithm}:{hashlib.new(algorithm, text.encode('utf-8')).hexdigest()}"
+    return f"{algorithm}:{hashlib.new(algorithm, text.encode('utf-8', 'backslashreplace')).hexdigest()}"
 
 
 def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:

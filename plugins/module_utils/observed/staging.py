@@ -12,7 +12,7 @@ from typing import FrozenSet, Tuple
 Marks = FrozenSet[Tuple[str, int]]
 
 #: Where containers/image stages blobs unless big_files_temporary_dir is set.
-DEFAULT_TEMPORARY = "/var/tmp"
+DEFAULT_TEMPORARY = "/var/tmp"  # nosec B108 # its room is measured, no file of ours lies there
 #: How it names a pull's folder there, before a random number (internal/tmpdir/tmpdir.go and
 #: storage/storage_dest.go of containers/image; os.MkdirTemp).
 PREFIX = "container_images_storage"

@@ -170,7 +170,9 @@ def parse_store_contents(images_json: str, layers_json: str) -> StoreContents:
     images = _load(images_json or "[]", "reading the store's images.json")
     try:
         stored = {
-            str(one["id"]): StoredImage(frozenset(one.get("names") or []), one.get("layer") or "")
+            str(one["id"]): StoredImage(
+                frozenset(one.get("names") or []), str(one.get("layer") or "")
+            )
             for one in images
         }
     except (KeyError, TypeError, AttributeError) as error:
@@ -239,5 +241,5 @@ def _repository(name: str) -> str:
 def _load(text: str, problem: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableAnswer(problem, f"it is no JSON, {error}") from None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -215,6 +216,32 @@ class TestWantedImages:
         result = run_action(wanted_images, lock="site.lock.yml", pools=["edge"])
         assert result["references"] == {"edge": [A, B]}
         assert result["lock"] == LOCK
+
+    @pytest.mark.parametrize("kind", ["value", "file"])
+    def test_a_lock_and_its_checksum(
+        self, tmp_path: Path, run_action: RunAction, kind: str
+    ) -> None:
+        """It is read when its content is that, and else nothing of it is said."""
+        content = json.dumps(LOCK).encode()
+        (tmp_path / "site.lock.yml").write_bytes(content)
+        checksum = hashlib.sha256(content).hexdigest()
+        if kind == "file":
+            (tmp_path / "sums").write_text(f"{checksum}  site.lock.yml\n")
+            checksum = "sums"
+        options = {"lock": "site.lock.yml", "lock_checksum": checksum, "pools": ["edge"]}
+        assert run_action(wanted_images, **options)["references"] == {"edge": [A, B]}
+        (tmp_path / "site.lock.yml").write_bytes(content.replace(b"example", b"exarnple") + b"\xff")
+        result = run_action(wanted_images, **options)
+        assert result["failed"]
+        assert "references" not in result
+        assert result["msg"].startswith(f"checking {tmp_path}/site.lock.yml: its SHA-256 is ")
+
+    def test_a_checksum_of_nothing(self, run_action: RunAction) -> None:
+        """A forgotten lock must not turn the check off."""
+        result = run_action(wanted_images, sets=[SET], lock_checksum="a" * 64, pools=["edge"])
+        assert result["msg"] == (
+            "option lock_checksum: there is no lock to check. Give the lock as well."
+        )
 
     def test_failure(self, run_action: RunAction) -> None:
         """In one line."""

@@ -309,3 +309,24 @@ def test_every_class_of_failure_has_a_remedy() -> None:
     assert {cause for cause in CAUSES if not remedy_for(cause).person} == {
         "unreachable", "rate_limited", "timeout", "corrupt",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cleared", "pulled", "check_mode", "told"),
+    [
+        ("cleared", "pulled", False, ["pulled"]),
+        ("cleared", "failed", False, ["failed"]),
+        ("left", "present", False, ["left"]),
+        ("failed", "present", False, ["failed"]),
+        ("would_clear", "present", True, ["would_pull"]),
+    ],
+)
+def test_a_damaged_image(cleared: str, pulled: str, check_mode: bool, told: list[str]) -> None:
+    """Its pull tells more, unless it was never removed and counted as present."""
+    node = report(
+        {**LACKING, "missing": [A]},
+        check_mode=check_mode,
+        __pin_images_cleared={"images": [image(A, cleared)]},
+        image_pull_result={"images": [image(A, pulled), image(B, "present")]},
+    )
+    assert [one["outcome"] for one in node["images"]] == told

@@ -14,6 +14,8 @@ from ansible.module_utils import basic
 from ansible_collections.edgefleet.crio.plugins.modules import (
     crio_pinned_file,
     crio_reload,
+    image_content,
+    image_content_info,
     image_store_info,
     node_storage_check,
     pinned_image_set,
@@ -32,6 +34,8 @@ MODULES = {
     for module in (
         crio_pinned_file,
         crio_reload,
+        image_content,
+        image_content_info,
         image_store_info,
         node_storage_check,
         pinned_image_set,
@@ -48,7 +52,8 @@ def run_module(
 
     def run(name: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         module = MODULES[name]
-        monkeypatch.setattr(module, "LocalHost", lambda: host)
+        kind = "LocalHost" if hasattr(module, "LocalHost") else "LocalContentHost"
+        monkeypatch.setattr(module, kind, lambda: host)
         arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_remote_tmp": "/tmp"}
         with pytest.raises(SystemExit) as ended:
             _main(module, arguments, monkeypatch)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,11 +38,14 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process im
 from ansible_collections.edgefleet.crio.plugins.modules import (
     crio_pinned_file,
     crio_reload,
+    image_content,
+    image_content_info,
     image_store_info,
     node_storage_check,
     pinned_image_set,
     pinned_image_set_info,
 )
+from unit.content_host import FakeContentHost
 from unit.fake_host import (
     CONF_D,
     CRICTL,
@@ -101,6 +104,8 @@ class Stopped(Exception):
     [
         crio_pinned_file,
         crio_reload,
+        image_content,
+        image_content_info,
         image_store_info,
         node_storage_check,
         pinned_image_set,
@@ -652,3 +657,49 @@ def test_image_store_info_without_cri_o(host: FakeHost, run_module: RunModule) -
     assert (result["failed"], result["references"]) == (True, [])
     host.root = False
     assert "this needs root" in run_module("image_store_info")["msg"]
+
+
+class TestContent:
+    """image_content_info and image_content, on a node with one damaged image."""
+
+    @pytest.fixture
+    def host(self) -> Iterator[FakeHost]:
+        """Give A whole and B without the file of its layer."""
+        host = FakeContentHost({A: "a", B: "b"}, {"a": "", "b": ""})
+        host.trees["b"].clear()
+        yield host.expect(status_config(), containers())
+        host.assert_all_called()
+
+    def test_info(self, run_module: RunModule) -> None:
+        """What is damaged, as other deviations, and that it can be pulled again."""
+        result = run_module("image_content_info", references=[A, B])
+        assert (result["whole"], result["removable"]) == (False, [B])
+        damage = "layer sha256:b: file of b is not there"
+        assert result["deviations"] == [{"kind": "corrupt", "subject": B, "detail": damage}]
+        assert not result.get("changed")
+
+    def test_clear(self, host: FakeHost, run_module: RunModule) -> None:
+        """It goes, once its registry has answered for it."""
+        host.expect(crictl("pull", B), crictl("rmi", B))
+        result = run_module("image_content", references=[A, B])
+        assert result["changed"]
+        assert result["images"] == [
+            {"reference": B, "outcome": "cleared", "cause": "", "message": "", "attempts": 1}
+        ]
+
+    def test_clear_in_check_mode(self, run_module: RunModule) -> None:
+        """It says so."""
+        result = run_module("image_content", check_mode=True, references=[A, B])
+        assert result["changed"]
+        assert [one["outcome"] for one in result["images"]] == ["would_clear"]
+
+
+@pytest.mark.parametrize("name", ["image_content", "image_content_info"])
+def test_content_without_cri_o(host: FakeHost, run_module: RunModule, name: str) -> None:
+    """In one line, with the same keys."""
+    host.expect(daemon_down())
+    result = run_module(name, references=[A])
+    expected = {"images"} if name == "image_content" else {"whole", "deviations", "removable"}
+    assert result["failed"]
+    assert expected <= keys(result)
+    assert not any(result[key] for key in expected)

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.node import host as host_module
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
     Completed,
     HostError,
@@ -40,9 +42,11 @@ def _umask() -> Iterator[None]:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Collect what of a file's way to the disk is asked of the system, which does it."""
     seen: list[str] = []
+    # The handles of folders on the way.
+    handles: set[int] = set()
 
     def record(name: str) -> None:
         real = getattr(os, name)
@@ -50,6 +54,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def call(*given: Any, **named: Any) -> Any:
             result = real(*given, **named)
             target = given[0]
+            if name == "open" and given[1] & os.O_PATH:
+                handles.add(result)
+                return result
+            if name == "close" and target in handles:
+                handles.remove(target)
+                return result
             if isinstance(target, int) and name != "close":
                 status = os.fstat(target)
                 folder = stat.S_ISDIR(status.st_mode)
@@ -61,7 +71,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in ("open", "write", "fchmod", "fsync", "replace", "close"):
         record(name)
-    return seen
+    yield seen
+    assert handles == set()
 
 
 def test_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,10 +251,9 @@ def test_where_programs_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_written_is_on_disk_before_it_is_live(tmp_path: Path, calls: list[str]) -> None:
     """A power cut leaves the old file or the new one: text, mode, disk, name, folder."""
     HOST.write_atomic(str(tmp_path / "new"), "text", 0o644, str(tmp_path / "scratch"))
-    name = tmp_path.name
     assert calls == [
         "open scratch", "fchmod file of 4", "fsync file of 4", "replace scratch",
-        f"open {name}", "fsync folder", "close",
+        "open .", "fsync folder", "close",
     ]  # fmt: skip
 
 
@@ -259,7 +269,7 @@ def test_what_is_appended_is_on_disk(tmp_path: Path, calls: list[str]) -> None:
     HOST.append(str(tmp_path / "journal"), "line\n")
     written = ["open journal", "write file of 5", "fsync file of 5", "close"]
     # A new file is in its folder for good only when that is on disk as well.
-    assert calls == [*written, f"open {tmp_path.name}", "fsync folder", "close"]
+    assert calls == [*written, "open .", "fsync folder", "close"]
     calls.clear()
     HOST.append(str(tmp_path / "journal"), "line\n")
     assert calls == ["open journal", "write file of 10", "fsync file of 10", "close"]
@@ -323,9 +333,109 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     link.symlink_to(victim)
     with pytest.raises(HostError, match="writing "):
         HOST.append(str(link), "x")
-    with pytest.raises(HostError, match="writing "):
-        HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(link))
+    HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(link))
     assert victim.read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def write_all(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return every way in which a file in a folder is made, changed or removed."""
+    path = str(folder / "file")
+
+    def hold() -> None:
+        with HOST.exclusive(path, "one", 0, "waiting"):
+            pass
+
+    return {
+        "write_atomic": lambda: HOST.write_atomic(path, "x", 0o644, f"{folder}/.new"),
+        "append": lambda: HOST.append(path, "x"),
+        "exclusive": hold,
+        "copy_tree": lambda: HOST.copy_tree("/nothing", path),
+        "remove": lambda: HOST.remove(path),
+    }
+
+
+WAYS = sorted(write_all(Path()))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_of_somebody_else_on_the_way(tmp_path: Path, way: str) -> None:
+    """Is refused; nothing is made, changed or removed behind it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").write_text("theirs")
+    (tmp_path / "etc").symlink_to(tmp_path / "elsewhere")
+    os.lchown(tmp_path / "etc", 65534, 65534)
+    with pytest.raises(HostError, match="Too many levels of symbolic links"):
+        write_all(tmp_path / "etc")[way]()
+    assert (tmp_path / "elsewhere/file").read_text() == "theirs"
+    assert [one.name for one in (tmp_path / "elsewhere").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_of_root_on_the_way(tmp_path: Path, way: str, absolute: bool) -> None:
+    """Is followed: an administrator may have moved a folder."""
+    (tmp_path / "moved/deep").mkdir(parents=True)
+    link = tmp_path / "moved/etc"
+    link.symlink_to(tmp_path / "moved/deep" if absolute else "../moved/./deep")
+    write_all(link)[way]()
+    assert (tmp_path / "moved/deep/file").exists() == (way != "remove")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_links_without_end_on_the_way(tmp_path: Path, way: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(HostError, match="Too many levels of symbolic links"):
+        write_all(tmp_path / "loop")[way]()
+
+
+@pytest.mark.parametrize("way", sorted({*WAYS} - {"remove"}))
+def test_a_file_on_the_way(tmp_path: Path, way: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match="Not a directory"):
+        write_all(tmp_path / "file")[way]()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_folder_that_is_exchanged_meanwhile(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its handle is open, a link in its place leads nowhere."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/file").write_text("theirs")
+    step = host_module._step
+
+    def exchange(folder: int, name: str, making: int | None) -> int:
+        handle = step(folder, name, making)
+        if name == "state" and (tmp_path / "state").is_dir():
+            (tmp_path / "state").rename(tmp_path / "before")
+            (tmp_path / "state").symlink_to("victim")
+            os.lchown(tmp_path / "state", 65534, 65534)
+        return handle
+
+    monkeypatch.setattr(host_module, "_step", exchange)
+    with contextlib.suppress(HostError):
+        write_all(tmp_path / "state")[way]()
+    assert (tmp_path / "before").is_dir()
+    assert (tmp_path / "victim/file").read_text() == "theirs"
+
+
+def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start at the current directory, as everywhere."""
+    monkeypatch.chdir(tmp_path)
+    HOST.write_atomic("new/file", "x", 0o644, "scratch")
+    assert (tmp_path / "new/file").read_text() == "x"
+
+
+def test_a_scratch_file_that_is_a_pipe_or_another_name(tmp_path: Path) -> None:
+    """What lies at its name goes; nothing is written through it."""
+    os.mkfifo(tmp_path / "scratch")
+    HOST.write_atomic(str(tmp_path / "file"), "x", 0o644, str(tmp_path / "scratch"))
+    (tmp_path / "other").write_text("kept")
+    os.link(tmp_path / "other", tmp_path / "scratch")
+    HOST.write_atomic(str(tmp_path / "file"), "y", 0o644, str(tmp_path / "scratch"))
+    assert (tmp_path / "other").read_text() == "kept"
 
 
 def test_exclusive(tmp_path: Path) -> None:

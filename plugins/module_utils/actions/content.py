@@ -1,0 +1,146 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look into the layers of images, and make room for damaged ones to come again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Iterable, Sequence
+
+from ..decisions.healing import (
+    CorruptImage,
+    HealingPlan,
+    chain_of,
+    file_damage,
+    plan_healing,
+    twins_of,
+)
+from ..errors import EdgefleetError
+from ..node.crictl import Crictl
+from ..node.crio import Crio
+from ..node.host import require_root
+from ..node.layer_content import ContentHost, LayerStore
+from ..observed.failure import classify_failure, readable_message
+from ..observed.tar_split import recorded_files
+from .journal import Journal
+from .pin_record import read_pin_record
+from .pull import FAILED, ImageOutcome
+from .remove import LEFT
+from .turn import take_turn
+
+CLEARED = "cleared"
+WOULD_CLEAR = "would_clear"
+
+
+def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, ...]:
+    """Compare the files of each layer of the wanted images with what the store recorded of them.
+
+    Names, kinds and sizes are compared; files are not read. Images that are not there are no
+    matter of this look.
+
+    :raises EdgefleetError: when CRI-O does not answer.
+    """
+    require_root(host, "looking into the layers")
+    _store, plan = _look(host, Crictl(host), wanted)
+    return plan.corrupt
+
+
+def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
+    """Remove damaged images, so that a pull fetches their layers again.
+
+    Before, a pull of each asks its registry: an image that nobody could give back stays. All
+    images that share a damaged layer go, or none; see :func:`.plan_healing`.
+
+    :raises EdgefleetError: when CRI-O does not answer.
+    """
+    require_root(host, "removing damaged images")
+    with take_turn(host, "remove damaged images", check_mode):
+        crictl = Crictl(host)
+        store, plan = _look(host, crictl, wanted)
+        outcomes = [
+            ImageOutcome(one.reference, LEFT, message=one.detail)
+            for one in plan.corrupt
+            if one.stays
+        ]
+        for group in plan.groups:
+            names = {one: sorted(store.contents.images[one].names) for one in group}
+            outcomes += _clear(host, crictl, wanted, names, check_mode)
+        return outcomes
+
+
+def _clear(
+    host: ContentHost,
+    crictl: Crictl,
+    wanted: Sequence[str],
+    names: dict[str, list[str]],
+    check_mode: bool,
+) -> list[ImageOutcome]:
+    """Remove the images of one group, by all their names."""
+    every = [name for one in sorted(names) for name in names[one]]
+    asked = [name for name in every if name in set(wanted)]
+    if check_mode:
+        return [ImageOutcome(name, WOULD_CLEAR) for name in asked]
+    for name in asked:
+        completed = crictl.pull(name, threading.Event())
+        if completed.rc != 0:
+            cause, said = classify_failure(completed.stderr), readable_message(completed.stderr)
+            message = f"it is damaged, and stays until it can be pulled again: {said}"
+            return [ImageOutcome(one, FAILED, cause, message, attempts=1) for one in asked]
+    journal = Journal(host)
+    journal.before("clear", references=every)
+    for name in every:
+        completed = crictl.remove(name)
+        if completed.rc != 0:
+            cause, said = classify_failure(completed.stderr), readable_message(completed.stderr)
+            journal.after("clear-failed", references=[name], cause=cause)
+            return [ImageOutcome(one, FAILED, cause, said, attempts=1) for one in asked]
+    journal.after("clear", references=every)
+    return [ImageOutcome(name, CLEARED, attempts=1) for name in asked]
+
+
+def _look(
+    host: ContentHost, crictl: Crictl, wanted: Sequence[str]
+) -> tuple[LayerStore, HealingPlan]:
+    store = LayerStore(host, Crio(host).running_config())
+    asked = frozenset(wanted)
+    images = [one for one, image in store.contents.images.items() if image.names & asked]
+    damaged = _damages(store, images)
+    in_use = crictl.images_in_use() if damaged else frozenset()
+    ours = asked | read_pin_record(host).known
+    return store, plan_healing(asked, ours, store.contents, damaged, in_use)
+
+
+def _damages(store: LayerStore, images: Iterable[str]) -> dict[str, str]:
+    """Return what is wrong with the layers of these images, by the layers' identifiers."""
+    damaged: dict[str, str] = {}
+    layers: set[str] = set()
+    for image in images:
+        chain, lacking = chain_of(store.contents, image)
+        layers.update(chain)
+        if lacking:
+            damaged[lacking] = "the store has no such layer"
+    for some in (layers, None):
+        for one in sorted(some if some is not None else twins_of(store.contents, damaged)):
+            wrong = "" if one in damaged else _damage(store, one)
+            if wrong:
+                damaged[one] = wrong
+    return damaged
+
+
+def _damage(store: LayerStore, identifier: str) -> str:
+    """Return the first thing that is wrong with a layer, empty for nothing."""
+    if not store.has_record(identifier):
+        # A layer that did not come as the blob of an image need not have one.
+        known = store.contents.layers[identifier].digest
+        return "the store's record of it is not there" if known else ""
+    try:
+        with store.tree(identifier) as tree:
+            for recorded in recorded_files(store.record(identifier)):
+                wrong = file_damage(recorded, tree.found(recorded.path))
+                if wrong:
+                    shown = recorded.path.decode("utf-8", errors="backslashreplace")
+                    return f"{shown} {wrong}"
+    except EdgefleetError as error:
+        return str(error)
+    return ""
