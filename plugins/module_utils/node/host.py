@@ -262,10 +262,16 @@ class LocalHost:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o600)
             try:
-                rest = text.encode("utf-8")
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                os.fsync(descriptor)
+                size = os.fstat(descriptor).st_size
+                try:
+                    rest = text.encode("utf-8")
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+                    os.fsync(descriptor)
+                except OSError:
+                    # A full disk took a part of it: half a line helps nobody.
+                    os.ftruncate(descriptor, size)
+                    raise
             finally:
                 os.close(descriptor)
             if created:
