@@ -14,7 +14,7 @@ from .site import Fault, Site
 
 _MANIFESTS = "/faults/"
 _BLOBS = "/blobs/"
-# Where the failure lasts, one more try shows that there is one.
+# Where the failure lasts, one more try shows that there is one; what is got over needs one for each blob.
 _ONE_RETRY = {"pin_images_retries": 1}
 
 
@@ -25,7 +25,12 @@ def _mood(name: str, mood: Mood, cause: str = "", *, short: bool = False) -> Fau
         return _in_mood(site, replace(mood, name=name))
 
     return Fault(
-        name, around=around, cause=cause, whole=not cause, variables=_ONE_RETRY, short=short
+        name,
+        around=around,
+        cause=cause,
+        whole=not cause,
+        variables=_ONE_RETRY if cause else {},
+        short=short,
     )
 
 
@@ -48,12 +53,12 @@ FAULTS = [
     _mood("401", Mood(where=_MANIFESTS, status=401), "unauthorized"),
     _mood("403", Mood(where=_MANIFESTS, status=403), "unauthorized"),
     _mood("404", Mood(where=_MANIFESTS, status=404), "not_found"),
-    _mood("429-once", Mood(where=_MANIFESTS, status=429, times=1, retry_after=1)),
+    _mood("429-once", Mood(where=_MANIFESTS, status=429, times=1, retry_after=1), short=True),
     _mood("429", Mood(where=_MANIFESTS, status=429, retry_after=1), "rate_limited"),
-    _mood("500-once", Mood(where=_BLOBS, status=500, times=1), short=True),
+    _mood("500-once", Mood(where=_BLOBS, status=500, times=1)),
     _mood("500", Mood(where=_MANIFESTS, status=500), "unreachable"),
     _mood("reset", Mood(where=_BLOBS, reset_after=100_000), "unreachable"),
-    _mood("truncated", Mood(where=_BLOBS, end_after=100_000), "corrupt", short=True),
+    _mood("truncated", Mood(where=_BLOBS, end_after=100_000), "corrupt"),
     _mood("wrong-bytes", Mood(where=_BLOBS, spoiled=True), "corrupt"),
     _mood("wrong-manifest", Mood(where="/manifests/", spoiled=True), "corrupt"),
 ]
