@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -56,6 +57,21 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Running:
+    """A run of ansible-playbook that goes on."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    result: Path
+
+    def wait(self) -> Run:
+        """Wait for its end; one that was killed left no document."""
+        returned = self.process.wait()
+        document = json.loads(self.result.read_text()) if self.result.exists() else {}
+        return Run(returned, self.output.read_text(), document)
+
+
+@dataclass(frozen=True)
 class Control:
     """Where ansible-playbook runs: which one, in which folder, and how it names our playbooks."""
 
@@ -87,6 +103,7 @@ class Fleet:
         self.work = work
         self.control = control or Control()
         self.home = Path.home()
+        self._numbers = itertools.count(1)
 
     def reset(self) -> None:
         """Bring every node to where it never saw us: no images, no drop-in, no journal."""
@@ -130,16 +147,22 @@ class Fleet:
 
     def play(self, playbook: str, *arguments: str, **variables: object) -> Run:
         """Run a playbook of the checkout; variables go through ``-e`` as JSON."""
-        result = self.work / "run.json"
-        result.unlink(missing_ok=True)
-        values = {"pin_images_result": str(result), **variables}
+        run = self.start(playbook, *arguments, **variables).wait()
+        print(run.output)
+        assert "Traceback" not in run.output
+        return run
+
+    def start(self, playbook: str, *arguments: str, **variables: object) -> Running:
+        """Start a playbook, in a session of its own as on a terminal of its own."""
+        number = next(self._numbers)
+        result, output = self.work / f"run-{number}.json", self.work / f"run-{number}.txt"
         argv = [
             self.control.program,
             self.control.playbook.format(playbook),
             "-i",
             str(self.lab.inventory),
             "-e",
-            json.dumps(values),
+            json.dumps({"pin_images_result": str(result), **variables}),
             *arguments,
         ]
         environment = {
@@ -149,19 +172,19 @@ class Fleet:
             "XDG_CACHE_HOME": str(self.work / "cache"),
             "ANSIBLE_NOCOLOR": "1",
         }
-        ended = subprocess.run(
-            argv,
-            cwd=self.control.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = f"$ {shlex.join(argv)}\n{ended.stdout}{ended.stderr}"
-        print(output)
-        assert "Traceback" not in output
-        document = json.loads(result.read_text()) if result.exists() else {}
-        return Run(ended.returncode, output, document)
+        with output.open("w") as stream:
+            stream.write(f"$ {shlex.join(argv)}\n")
+            stream.flush()
+            process = subprocess.Popen(
+                argv,
+                cwd=self.control.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Running(process, output, result)
 
     def pin(self, *arguments: str, **variables: object) -> Run:
         """Run pin-images.yml."""

@@ -362,10 +362,7 @@ class LocalHost:
                     flags |= os.O_CREAT
                     descriptor, created = os.open(name, flags, 0o600, dir_fd=folder), True
                 try:
-                    rest = text.encode("utf-8")
-                    while rest:
-                        rest = rest[os.write(descriptor, rest) :]
-                    os.fsync(descriptor)
+                    _append_whole(descriptor, text.encode("utf-8"))
                 finally:
                     os.close(descriptor)
                 if created:
@@ -501,6 +498,18 @@ def _write(folder: int, name: str, text: str, mode: int) -> None:
         stream.flush()
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
+
+
+def _append_whole(descriptor: int, rest: bytes) -> None:
+    size = os.fstat(descriptor).st_size
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except OSError:
+        # A full disk took a part of it: half a line helps nobody.
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def _sync(folder: int) -> None:

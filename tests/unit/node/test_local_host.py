@@ -283,6 +283,23 @@ def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monke
     assert (tmp_path / "journal").read_text() == "a whole line\n"
 
 
+def test_a_full_disk_tears_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken of a line before the disk was full is given back."""
+    write = os.write
+
+    def take_some(descriptor: int, content: bytes) -> int:
+        if len(content) < len(b"line\n"):
+            raise OSError(28, "No space left on device")
+        return write(descriptor, content[:3])
+
+    path = tmp_path / "journal"
+    HOST.append(str(path), "before\n")
+    monkeypatch.setattr(os, "write", take_some)
+    with pytest.raises(HostError, match=rf"^writing {path}: No space left on device\.$"):
+        HOST.append(str(path), "line\n")
+    assert path.read_text() == "before\n"
+
+
 def test_a_full_disk_leaks_no_descriptor(
     tmp_path: Path, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,12 +310,14 @@ def test_a_full_disk_leaks_no_descriptor(
 
     monkeypatch.setattr(os, "fsync", fail)
     path = tmp_path / "journal"
+    path.write_text("before\n")
+    calls.clear()
     with pytest.raises(HostError, match=rf"^writing {path}: No space left on device\.$"):
         HOST.append(str(path), "line\n")
     assert calls[-1] == "close"
     with pytest.raises(HostError, match=rf"^writing {path}: No space left on device\.$"):
         HOST.write_atomic(str(path), "new", 0o600, str(tmp_path / "scratch"))
-    assert path.read_text() == "line\n"
+    assert path.read_text() == "before\n"
     assert not (tmp_path / "scratch").exists()
 
 

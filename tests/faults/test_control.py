@@ -1,0 +1,66 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The control side is killed, interrupted or doubled while nodes pull."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from .site import Fault, Running, Site
+
+
+def kill_ansible(site: Site, running: Running) -> None:
+    """End ansible-playbook; its workers and what they began on the nodes go on for a while."""
+    site.wait_for_pull()
+    site.sleep(0, 2, running)
+    running.process.kill()
+
+
+def interrupt(site: Site, running: Running) -> None:
+    """Press Ctrl-C."""
+    site.wait_for_pull()
+    site.sleep(0, 2, running)
+    os.killpg(running.process.pid, signal.SIGINT)
+
+
+def kill_ssh(site: Site, running: Running) -> None:
+    """End every ssh client of the run, those that hold its connections too."""
+    site.wait_for_pull()
+    site.sleep(0, 2, running)
+    clients = site.ssh_clients()
+    assert clients
+    for client in clients:
+        client.kill()
+
+
+def second_run(site: Site, running: Running) -> None:
+    """Start the same run a second time; it waits for the first one's steps."""
+    site.wait_for_pull()
+    site.sleep(0, 2, running)
+    second = site.start(site.goal).wait()
+    print(second.output)
+    assert second.rc == 0
+
+
+def opposite_run(site: Site, running: Running) -> None:
+    """Start a run for what the nodes had; either may win, and neither unpins what both want."""
+    site.wait_for_pull()
+    site.sleep(0, 2, running)
+    second = site.start(site.came_from).wait()
+    print(second.output)
+
+
+FAULTS = [
+    Fault("kill-ansible", amid=kill_ansible, whole=False, slow=True, short=True),
+    Fault("interrupt", amid=interrupt, whole=False, slow=True),
+    Fault("kill-ssh", amid=kill_ssh, slow=True, short=True),
+    Fault("two-with-one-lock", amid=second_run, whole=True, slow=True, short=True),
+    Fault("two-with-two-locks", amid=opposite_run, slow=True),
+]
+
+
+def test_control_side(site: Site, fault: Fault) -> None:
+    """Nothing is lost, and the next run finishes the work."""
+    site.survive(fault)
