@@ -40,14 +40,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.look import list_images
 from ..module_utils.errors import EdgefleetError
-from ..module_utils.node.host import LocalHost
+from ..module_utils.node.reading_host import LocalReader
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        references = list_images(LocalHost())
+        references = list_images(LocalReader())
     except EdgefleetError as error:
         module.fail_json(msg=str(error), references=[], **error.details())
     module.exit_json(references=list(references))

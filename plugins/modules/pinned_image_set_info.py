@@ -92,7 +92,7 @@ from ..module_utils.decisions.convergence import MISSING
 from ..module_utils.documents.drop_in import DEFAULT_PATH
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
-from ..module_utils.node.host import LocalHost
+from ..module_utils.node.reading_host import LocalReader
 
 
 def main() -> None:
@@ -115,7 +115,9 @@ def main() -> None:
     }
     try:
         references = parse_digest_references(module.params["references"], "references")
-        look = look_at(LocalHost(), module.params["path"], references, module.params["on_conflict"])
+        look = look_at(
+            LocalReader(), module.params["path"], references, module.params["on_conflict"]
+        )
     except EdgefleetError as error:
         module.fail_json(msg=str(error), **result, **error.details())
     module.exit_json(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Sequence
 
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     CommandFailed,
     Completed,
 )

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.tar_split import StoredFile
 from unit.fake_host import IMAGES_JSON, LAYERS_JSON, STORE, FakeHost
 

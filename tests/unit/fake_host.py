@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Completed
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import Completed
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
     DIRECTORY,

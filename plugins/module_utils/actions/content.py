@@ -17,10 +17,10 @@ from ..decisions.healing import (
     twins_of,
 )
 from ..errors import EdgefleetError
-from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import require_root
+from ..node.image_service import ImageService
 from ..node.layer_content import ContentHost, LayerStore
+from ..node.reading_host import require_root
 from ..observed.failure import classify_failure, readable_message
 from ..observed.tar_split import recorded_files
 from .journal import Journal
@@ -42,7 +42,7 @@ def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, .
     :raises EdgefleetError: when CRI-O does not answer.
     """
     require_root(host, "looking into the layers")
-    _store, plan = _look(host, Crictl(host), wanted)
+    _store, plan = _look(host, ImageService(host), wanted)
     return plan.corrupt
 
 
@@ -56,7 +56,7 @@ def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) ->
     """
     require_root(host, "removing damaged images")
     with take_turn(host, "remove damaged images", check_mode):
-        crictl = Crictl(host)
+        crictl = ImageService(host)
         store, plan = _look(host, crictl, wanted)
         outcomes = [
             ImageOutcome(one.reference, LEFT, message=one.detail)
@@ -71,7 +71,7 @@ def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) ->
 
 def _clear(
     host: ContentHost,
-    crictl: Crictl,
+    crictl: ImageService,
     wanted: Sequence[str],
     names: dict[str, list[str]],
     check_mode: bool,
@@ -100,7 +100,7 @@ def _clear(
 
 
 def _look(
-    host: ContentHost, crictl: Crictl, wanted: Sequence[str]
+    host: ContentHost, crictl: ImageService, wanted: Sequence[str]
 ) -> tuple[LayerStore, HealingPlan]:
     store = LayerStore(host, Crio(host).running_config())
     asked = frozenset(wanted)

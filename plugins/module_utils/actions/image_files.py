@@ -11,8 +11,8 @@ from typing import Mapping
 from ..documents.json_text import DOCUMENT_MAX
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
-from ..node.host import HostError
 from ..node.layer_blobs import LayerBlobs
+from ..node.reading_host import HostError
 from ..node.skopeo import Skopeo
 from ..observed.layer_files import LayerFiles, read_layer_files
 from ..observed.layer_stream import PACKINGS, InvalidLayer

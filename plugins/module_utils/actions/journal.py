@@ -10,7 +10,8 @@ import threading
 import time
 from typing import Any
 
-from ..node.host import STATE_DIRECTORY, Host
+from ..node.host import Host
+from ..node.reading_host import STATE_DIRECTORY
 from .pin_record import PATH, fold_pins
 
 #: Where a shortened journal is written before it takes the journal's place.

@@ -13,7 +13,8 @@ from ..decisions.leftovers import dead_folders
 from ..errors import EdgefleetError
 from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import VALIDATION
-from ..node.host import Host, HostError
+from ..node.host import Host
+from ..node.reading_host import HostError
 from ..node.staging import read_staging, temporary_directory
 from ..observed.crio import RunningConfig
 from ..observed.found_file import DIRECTORY, FILE, Entry

@@ -22,8 +22,8 @@ from ..documents.locked_images import LockedLayer
 from ..documents.platform import PoolPlatforms, platform_of
 from ..documents.wanted_set import WantedSet
 from ..errors import EdgefleetError
-from ..node.host import CommandFailed
 from ..node.manifests import Manifests
+from ..node.reading_host import CommandFailed
 from ..observed.failure import classify_failure
 from ..observed.manifest import Index, InvalidManifest, Manifest, parse_manifest
 from .measure import Measured, WantedLayer

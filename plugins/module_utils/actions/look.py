@@ -20,7 +20,7 @@ from ..decisions.convergence import (
 )
 from ..node.crictl import SOCKET, Crictl
 from ..node.crio import Crio
-from ..node.host import CommandFailed, Host, require_root
+from ..node.reading_host import CommandFailed, ReadingHost, require_root
 from ..node.store import read_image_store
 from .pin_files import survey_pin_files
 from .pin_record import read_pin_record
@@ -38,7 +38,7 @@ class Look:
     platform: str
 
 
-def look_at(host: Host, path: str, wanted: Sequence[str], on_conflict: str) -> Look:
+def look_at(host: ReadingHost, path: str, wanted: Sequence[str], on_conflict: str) -> Look:
     """Compare the node with ``wanted``, the references of its sets.
 
     :param on_conflict: as for :func:`.pins.write_drop_in`.
@@ -70,7 +70,7 @@ def look_at(host: Host, path: str, wanted: Sequence[str], on_conflict: str) -> L
     return Look(tuple(deviations), removable, _platform(host))
 
 
-def list_images(host: Host) -> tuple[str, ...]:
+def list_images(host: ReadingHost) -> tuple[str, ...]:
     """Return what the node holds, by digest.
 
     :raises EdgefleetError: when the node has no CRI-O or no crictl, or CRI-O does not answer.
@@ -80,6 +80,6 @@ def list_images(host: Host) -> tuple[str, ...]:
     return store.digest_references()
 
 
-def _platform(host: Host) -> str:
+def _platform(host: ReadingHost) -> str:
     machine = host.machine()
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"

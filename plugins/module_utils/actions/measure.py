@@ -14,8 +14,9 @@ from typing import Callable, Mapping, Sequence
 from ..decisions.layer_measure import measure_layer
 from ..documents.locked_images import LayerMeasure, measure_of
 from ..node.control_host import ControlHost
-from ..node.host import CommandFailed, Host
+from ..node.host import Host
 from ..node.layer_blobs import LayerBlobs, require_zstd
+from ..node.reading_host import CommandFailed
 from ..node.skopeo import Skopeo
 from ..observed.failure import classify_failure
 from ..observed.layer_stream import PACKINGS, ZSTD, InvalidLayer, tar_entries

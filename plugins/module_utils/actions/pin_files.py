@@ -10,7 +10,7 @@ from typing import Iterable
 
 from ..documents.drop_in import parse_drop_in
 from ..node.crio import Crio, DropIn
-from ..node.host import CommandFailed
+from ..node.reading_host import CommandFailed
 
 # What is done about an earlier file's pins, which the drop-in would replace.
 FAIL = "fail"

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable
 
-from ..node.host import STATE_DIRECTORY, Host
+from ..node.reading_host import STATE_DIRECTORY, ReadingHost
 
 PATH = STATE_DIRECTORY + "/journal.jsonl"
 
@@ -26,7 +26,7 @@ class PinRecord:
     known: frozenset[str] = frozenset()
 
 
-def read_pin_record(host: Host) -> PinRecord:
+def read_pin_record(host: ReadingHost) -> PinRecord:
     """Return what the journal says about pins; a line torn by a crash is passed over."""
     return fold_pins(host.read(PATH) or "")
 

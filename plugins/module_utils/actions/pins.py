@@ -14,7 +14,8 @@ from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
 from ..node.crio import MCO_MARKER, Crio
 from ..node.crio_service import CrioService, scratch_for
-from ..node.host import Host, require_root
+from ..node.host import Host
+from ..node.reading_host import require_root
 from ..observed.found_file import DIRECTORY, FoundFile
 from .journal import Journal
 from .pin_files import FAIL, PinFiles, survey_pin_files

@@ -16,9 +16,10 @@ from ..decisions.stall import Stillness
 from ..decisions.versions import CUTS_SLOW_PULLS
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..errors import EdgefleetError
-from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import Completed, Host, HostError, require_root
+from ..node.host import Host
+from ..node.image_service import ImageService
+from ..node.reading_host import Completed, HostError, require_root
 from ..node.staging import read_marks
 from ..node.store import read_image_store, read_layers
 from ..observed.crio import RunningConfig
@@ -107,7 +108,7 @@ def pull_missing(
     :raises EdgefleetError: when CRI-O does not answer; a failed pull is an outcome instead.
     """
     require_root(host, "pulling images")
-    crio, crictl = Crio(host), Crictl(host)
+    crio, crictl = Crio(host), ImageService(host)
     config = crio.running_config()
     present = read_image_store(host, crictl, config).present()
     missing = [one for one in references if one not in present]
@@ -132,7 +133,7 @@ def pull_missing(
     return PullResult(images, plan, leftovers)
 
 
-def _listed(host: Host, crictl: Crictl, config: RunningConfig) -> frozenset[str] | str:
+def _listed(host: Host, crictl: ImageService, config: RunningConfig) -> frozenset[str] | str:
     """Return the names that the daemon lists now, or why it does not."""
     try:
         return read_image_store(host, crictl, config).present()
@@ -185,7 +186,7 @@ class _Pull:
     def __init__(
         self,
         host: Host,
-        crictl: Crictl,
+        crictl: ImageService,
         config: RunningConfig,
         policy: PullPolicy,
         order: PullOrder,

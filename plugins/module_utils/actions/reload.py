@@ -14,7 +14,8 @@ from ..errors import EdgefleetError
 from ..node.crictl import Crictl
 from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import NO_DIRECTORY, CrioService
-from ..node.host import Host, require_root
+from ..node.host import Host
+from ..node.reading_host import require_root
 from ..node.staging import pulls_in_flight
 from ..node.store import read_image_store
 from .journal import Journal

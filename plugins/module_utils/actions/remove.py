@@ -9,9 +9,10 @@ from typing import Sequence
 
 from ..decisions.removal import plan_removal
 from ..documents.drop_in import DEFAULT_PATH
-from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import Host, require_root
+from ..node.host import Host
+from ..node.image_service import ImageService
+from ..node.reading_host import require_root
 from ..node.store import read_image_store
 from ..observed.failure import classify_failure, readable_message
 from .journal import Journal
@@ -40,7 +41,7 @@ def remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> list
 
 
 def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
-    crio, crictl, journal = Crio(host), Crictl(host), Journal(host)
+    crio, crictl, journal = Crio(host), ImageService(host), Journal(host)
     config = crio.running_config()
     store = read_image_store(host, crictl, config)
     known = read_pin_record(host).known
@@ -59,7 +60,7 @@ def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> lis
     return outcomes
 
 
-def _remove(crictl: Crictl, journal: Journal, reference: str) -> ImageOutcome:
+def _remove(crictl: ImageService, journal: Journal, reference: str) -> ImageOutcome:
     journal.before("remove", references=[reference])
     completed = crictl.remove(reference)
     if completed.rc == 0:

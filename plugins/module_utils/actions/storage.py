@@ -25,8 +25,9 @@ from ..decisions.freeing import Removable, plan_freeing
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..node.crictl import Crictl
 from ..node.crio import Crio
-from ..node.host import Host, require_root
+from ..node.host import Host
 from ..node.kubelet import read_kubelet_limits
+from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
 from ..node.store import read_contents, read_stored_layers
 from ..observed.crio import RunningConfig

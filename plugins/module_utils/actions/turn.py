@@ -9,7 +9,8 @@ import time
 from contextlib import nullcontext
 from typing import ContextManager
 
-from ..node.host import STATE_DIRECTORY, Host
+from ..node.host import Host
+from ..node.reading_host import STATE_DIRECTORY
 
 PATH = STATE_DIRECTORY + "/turn"
 # Steps that only write files or reload are over by then; a pull may go on for hours, and whoever

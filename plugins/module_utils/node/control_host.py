@@ -10,12 +10,11 @@ import subprocess  # nosec B404 # lists of arguments only, never a shell
 import tempfile
 from typing import BinaryIO, Generator, Protocol, Sequence, cast
 
-from .host import (
+from .host import Host, LocalHost
+from .reading_host import (
     CommandFailed,
     Completed,
-    Host,
     HostError,
-    LocalHost,
     program_environment,
     run_program,
     text_of,

@@ -1,12 +1,11 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""crictl: what the daemon holds, and the calls that change it."""
+"""crictl: what the daemon holds."""
 
 from __future__ import annotations
 
-import threading
-from typing import Sequence
+from typing import Callable, Sequence
 
 from ..observed.failure import readable_message
 from ..observed.store import (
@@ -14,7 +13,7 @@ from ..observed.store import (
     parse_crictl_images,
     parse_running_images,
 )
-from .host import CommandFailed, Completed, Host, HostError
+from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 
 # Where CRI-O listens unless told otherwise (pkg/config/config.go: CrioSocketPath).
 SOCKET = "unix:///var/run/crio/crio.sock"
@@ -32,7 +31,7 @@ class Crictl:
     :raises HostError: when the node has no crictl.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ReadingHost) -> None:
         self._host = host
         program = host.find_program("crictl")
         if program is None:
@@ -53,19 +52,8 @@ class Crictl:
         """
         return parse_running_images(self._answer(["ps", "-a", "-o", "json"]))
 
-    def pull(self, reference: str, stop: threading.Event) -> Completed:
-        """Pull one image; credentials come from CRICTL_AUTH or CRICTL_CREDS in the environment.
-
-        When crictl is ended, as by ``stop``, CRI-O cancels the pull.
-        """
-        return self._run(["pull", reference], stop)
-
-    def remove(self, reference: str) -> Completed:
-        """Take one name from its image; the image goes with its last name."""
-        return self._run(["rmi", reference])
-
     def _answer(self, arguments: Sequence[str]) -> str:
-        completed = self._run(arguments)
+        completed = self._run(arguments, self._host.run)
         if completed.rc != 0:
             raise CommandFailed(
                 f"asking CRI-O with 'crictl {arguments[0]}'",
@@ -75,7 +63,9 @@ class Crictl:
             )
         return completed.stdout
 
-    def _run(self, arguments: Sequence[str], stop: threading.Event | None = None) -> Completed:
+    def _run(
+        self, arguments: Sequence[str], start: Callable[[Sequence[str]], Completed]
+    ) -> Completed:
         argv = [
             self._program,
             "--runtime-endpoint",
@@ -88,7 +78,7 @@ class Crictl:
             *arguments,
         ]
         for _attempt in range(_HARMLESS_TRIES):
-            completed = self._host.run_until(argv, stop) if stop else self._host.run(argv)
+            completed = start(argv)
             if completed.rc == 0 or _HARMLESS not in completed.stderr:
                 break
             self._host.sleep(_HARMLESS_DELAY)

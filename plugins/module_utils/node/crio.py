@@ -16,7 +16,7 @@ from ..observed.crio import (
     parse_running_config,
 )
 from ..observed.failure import readable_message
-from .host import CommandFailed, Completed, Host, HostError
+from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 
 CONFIG_PATH = "/etc/crio/crio.conf"
 DROP_IN_DIRECTORY = "/etc/crio/crio.conf.d"
@@ -45,7 +45,7 @@ class Crio:
     :raises HostError: when the node has no CRI-O.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ReadingHost) -> None:
         self._host = host
         program = host.find_program("crio")
         if program is None:

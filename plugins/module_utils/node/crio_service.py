@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..observed.crio import parse_configured_pins
 from ..observed.failure import readable_message
 from .crio import CONFIG_PATH, DROP_IN_DIRECTORY, TIMEOUT, Crio
-from .host import CommandFailed, HostError
+from .host import Host
+from .reading_host import CommandFailed, HostError
 
 # CompileRegexpsForPinnedImages of CRI-O (internal/storage/image.go) slices this entry beyond its end.
 _PANIC = "*"
@@ -27,6 +28,10 @@ class CrioService(Crio):
 
     :raises HostError: when the node has no CRI-O.
     """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._host: Host = host
 
     def check_with(self, path: str, text: str | None) -> None:
         """Let CRI-O read a copy of its whole configuration in which ``path`` holds ``text``.

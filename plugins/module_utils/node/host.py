@@ -9,23 +9,26 @@ import contextlib
 import errno
 import fcntl
 import os
-import platform
 import shutil
 import signal
 import stat
 import subprocess  # nosec B404 # lists of arguments only, never a shell
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, ContextManager, Iterator, Protocol, Sequence
+from typing import ContextManager, Iterator, Protocol, Sequence
 
-from ..errors import EdgefleetError
-from ..observed.filesystem import Filesystem, parse_mount_of
-from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, Entry, FoundFile
+from ..observed.found_file import Entry
 from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
+from .reading_host import (
+    Completed,
+    HostError,
+    LocalReader,
+    ReadingHost,
+    kind_of,
+    program_environment,
+    text_of,
+)
 
-# Where our own files lie: the journal and what is being validated. Nothing else reads there.
-STATE_DIRECTORY = "/var/lib/edgefleet-crio"
 _LOCK_INTERVAL = 0.2
 # How soon a program is ended that shall end, in seconds.
 _STOP_INTERVAL = 0.5
@@ -35,53 +38,14 @@ _NOTE_MAX = 1000
 _HANDLE = getattr(os, "O_PATH", os.O_RDONLY)
 # As the kernel (MAXSYMLINKS).
 _LINKS_MAX = 40
-# Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class HostError(EdgefleetError):
-    """A file that could not be read or written, or a program that is not there."""
-
-
-class CommandFailed(EdgefleetError):
-    """A program that ended with a failure."""
-
-    def __init__(self, problem: str, cause: str, needed: str, completed: Completed) -> None:
-        super().__init__(problem, cause, needed)
-        self._completed = completed
-
-    def details(self) -> dict[str, Any]:
-        """Return the program's arguments, return code and output."""
-        return {
-            "cmd": list(self._completed.argv),
-            "rc": self._completed.rc,
-            "stdout": self._completed.stdout,
-            "stderr": self._completed.stderr,
-        }
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A program that has ended: its arguments, return code and output as text."""
-
-    argv: tuple[str, ...]
-    rc: int
-    stdout: str
-    stderr: str
-
-
-class Host(Protocol):
+class Host(ReadingHost, Protocol):
     """What the core asks of a node. Paths are absolute; errors are :class:`HostError`.
 
     What changes something goes to a file by the handle of its folder. A link there is never
     followed, and one on the way only when it belongs to root or to the user of the process.
     """
-
-    def find_program(self, name: str) -> str | None:
-        """Return the path of a program, or None."""
-
-    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
-        """Run a program to its end; ``timeout`` in seconds, at which it is ended with rc 124."""
 
     def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
         """Run a program to its end, or until ``stop`` is set, when it is killed, with rc 124.
@@ -95,9 +59,6 @@ class Host(Protocol):
     def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
         """Return which files with one of ``parts`` in their paths are open, and how far."""
 
-    def is_root(self) -> bool:
-        """Say whether programs run as root."""
-
     def who(self) -> str:
         """Return in words which process this is, of whom and from where."""
 
@@ -110,26 +71,11 @@ class Host(Protocol):
         error is that of ``problem``, with the holder's note.
         """
 
-    def machine(self) -> str:
-        """Return the machine as ``uname -m`` names it."""
-
-    def exists(self, path: str) -> bool:
-        """Say whether something is at ``path``; a dangling link counts as something."""
-
-    def read(self, path: str) -> str | None:
-        """Return a file's text (UTF-8, odd bytes as escapes), or None when there is none."""
-
-    def found(self, path: str) -> FoundFile:
-        """Return what lies at ``path`` itself: a link is not followed."""
-
     def entries(self, directory: str) -> tuple[Entry, ...]:
         """Return what lies directly in a folder, by name; links there are not followed.
 
         A folder that is not there, or is no folder, holds nothing.
         """
-
-    def files_below(self, directory: str) -> tuple[str, ...]:
-        """Return every file below ``directory``, in lexical order of each level."""
 
     def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
         """Put ``text`` at ``path`` in one step, by way of the file ``scratch``; make its folder.
@@ -147,38 +93,9 @@ class Host(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
 
-    def filesystem(self, path: str) -> Filesystem:
-        """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
 
-    def now(self) -> float:
-        """Return the seconds since the epoch."""
-
-    def monotonic(self) -> float:
-        """Return seconds that only grow."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-def require_root(host: Host, problem: str) -> None:
-    """Refuse to go on as another user: CRI-O's socket, store and configuration are root's.
-
-    :raises HostError: when programs do not run as root.
-    """
-    if not host.is_root():
-        raise HostError(problem, "this needs root", "Set become: true.")
-
-
-class LocalHost:
-    """The machine that this process runs on."""
-
-    def find_program(self, name: str) -> str | None:
-        """See :meth:`Host.find_program`."""
-        return shutil.which(name, path=os.environ.get("PATH", "") + ":" + _SYSTEM_PATH)
-
-    def run(self, argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
-        """See :meth:`Host.run`."""
-        return run_program(argv, timeout, stdin)
+class LocalHost(LocalReader):
+    """The machine that this process runs on, as a :class:`Host`."""
 
     def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
         """See :meth:`Host.run_until`."""
@@ -232,10 +149,6 @@ class LocalHost:
         except HostError:
             return ""
 
-    def is_root(self) -> bool:
-        """See :meth:`Host.is_root`."""
-        return os.geteuid() == 0
-
     def who(self) -> str:
         """See :meth:`Host.who`."""
         environment = os.environ
@@ -277,41 +190,6 @@ class LocalHost:
                 ) from None
             return
 
-    def machine(self) -> str:
-        """See :meth:`Host.machine`."""
-        return platform.machine()
-
-    def exists(self, path: str) -> bool:
-        """See :meth:`Host.exists`."""
-        return os.path.lexists(path)
-
-    def read(self, path: str) -> str | None:
-        """See :meth:`Host.read`."""
-        try:
-            with open(path, encoding="utf-8", errors="backslashreplace") as stream:
-                return stream.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise HostError(f"reading {path}", str(error.strerror)) from None
-
-    def found(self, path: str) -> FoundFile:
-        """See :meth:`Host.found`."""
-        try:
-            status = os.lstat(path)
-            if not stat.S_ISREG(status.st_mode):
-                return FoundFile(_kind(status.st_mode))
-            # Between the two calls the file may have become a link, or a pipe that blocks.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-            with os.fdopen(os.open(path, flags), "rb") as stream:
-                status = os.fstat(stream.fileno())
-                text = text_of(stream.read())
-        except (FileNotFoundError, NotADirectoryError):
-            return FoundFile()
-        except OSError as error:
-            raise HostError(f"reading {path}", str(error.strerror)) from None
-        return FoundFile(FILE, text, stat.S_IMODE(status.st_mode), status.st_uid)
-
     def entries(self, directory: str) -> tuple[Entry, ...]:
         """See :meth:`Host.entries`."""
         found = []
@@ -326,15 +204,6 @@ class LocalHost:
         except OSError as error:
             raise HostError(f"reading {directory}", str(error.strerror)) from None
         return tuple(sorted(found, key=lambda one: one.name))
-
-    def files_below(self, directory: str) -> tuple[str, ...]:
-        """See :meth:`Host.files_below`."""
-        found = [
-            os.path.join(folder, name)
-            for folder, _folders, names in os.walk(directory)
-            for name in names
-        ]
-        return tuple(sorted(found, key=lambda path: path.split("/")))
 
     def write_atomic(self, path: str, text: str, mode: int, scratch: str) -> None:
         """See :meth:`Host.write_atomic`."""
@@ -396,50 +265,9 @@ class LocalHost:
         except OSError as error:
             raise HostError(f"removing {path}", str(error.strerror)) from None
 
-    def filesystem(self, path: str) -> Filesystem:
-        """See :meth:`Host.filesystem`."""
-        nearest = path
-        while not os.path.exists(nearest) and nearest != "/":
-            nearest = os.path.dirname(nearest)
-        try:
-            room, device = os.statvfs(nearest), os.stat(nearest).st_dev
-        except OSError as error:
-            raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
-        mount = parse_mount_of(self.read("/proc/self/mountinfo") or "", os.path.realpath(nearest))
-        return Filesystem(
-            path=path,
-            device=device,
-            total_bytes=room.f_blocks * room.f_frsize,
-            available_bytes=room.f_bavail * room.f_frsize,
-            inodes_total=room.f_files,
-            inodes_free=room.f_ffree,
-            kind=mount.kind,
-            mount_point=mount.point,
-        )
-
-    def now(self) -> float:
-        """See :meth:`Host.now`."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """See :meth:`Host.monotonic`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See :meth:`Host.sleep`."""
-        time.sleep(seconds)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISREG(mode):
-        return FILE
-    if stat.S_ISLNK(mode):
-        return LINK
-    return DIRECTORY if stat.S_ISDIR(mode) else OTHER
-
 
 def _entry(name: str, status: os.stat_result) -> Entry:
-    return Entry(name, _kind(status.st_mode), status.st_uid, status.st_size, status.st_mtime)
+    return Entry(name, kind_of(status.st_mode), status.st_uid, status.st_size, status.st_mtime)
 
 
 def _process_numbers() -> list[int]:
@@ -453,38 +281,6 @@ def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
         for number in os.listdir(folder):
             with contextlib.suppress(FileNotFoundError):
                 yield int(number), os.readlink(f"{folder}/{number}")
-
-
-def run_program(
-    argv: Sequence[str], timeout: float | None = None, stdin: str = "", folder: str | None = None
-) -> Completed:
-    """Run a program of this machine; see :meth:`Host.run`."""
-    try:
-        ended = subprocess.run(  # nosec B603 # no shell
-            list(argv),
-            check=False,
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=timeout,
-            cwd=folder,
-            env=program_environment(),
-        )
-    except subprocess.TimeoutExpired as expired:
-        cause = f"it was ended after {timeout} seconds"
-        return Completed(tuple(argv), 124, text_of(expired.stdout), cause)
-    except OSError as error:
-        raise HostError(f"running {argv[0]}", str(error)) from None
-    return Completed(tuple(argv), ended.returncode, text_of(ended.stdout), text_of(ended.stderr))
-
-
-def program_environment() -> dict[str, str]:
-    """Return the environment of programs whose messages are read: in English."""
-    return {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
-
-
-def text_of(output: bytes | None) -> str:
-    """Return a program's output as text, odd bytes as escapes."""
-    return (output or b"").decode("utf-8", errors="backslashreplace")
 
 
 def _write(folder: int, name: str, text: str, mode: int) -> None:

@@ -20,7 +20,8 @@ from ..observed.layer_stream import (
     unpacked_limit,
 )
 from .control_host import ControlHost
-from .host import CommandFailed, Host, HostError
+from .host import Host
+from .reading_host import CommandFailed, HostError
 from .skopeo import Skopeo
 
 

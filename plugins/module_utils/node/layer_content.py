@@ -16,7 +16,8 @@ from ..observed.crio import RunningConfig
 from ..observed.found_file import ABSENT, DIRECTORY, FILE, LINK, OTHER
 from ..observed.store import StoreContents, StoredImage, StoredLayer, parse_store_contents
 from ..observed.tar_split import StoredFile
-from .host import Host, HostError, LocalHost
+from .host import Host, LocalHost
+from .reading_host import HostError
 
 # A line of a record holds up to 1 MiB of padding (tar-split tar/asm/disassemble.go), as base64.
 _LINE_MAX = 4 << 20

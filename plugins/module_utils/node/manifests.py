@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping
 
 from ..observed.manifest import Manifest, digest_of, parse_image_config
-from .host import Host, HostError
+from .host import Host
+from .reading_host import HostError
 from .skopeo import Skopeo
 
 _MODE = 0o644

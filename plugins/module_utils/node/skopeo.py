@@ -9,7 +9,7 @@ from typing import Sequence
 
 from ..observed.failure import readable_message
 from .control_host import ControlHost
-from .host import CommandFailed, HostError
+from .reading_host import CommandFailed, HostError
 
 # A registry that does not answer is given up on after this many seconds.
 _TIMEOUT = "60s"

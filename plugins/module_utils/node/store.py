@@ -17,14 +17,14 @@ from ..observed.store import (
     parse_store_contents,
 )
 from .crictl import Crictl
-from .host import Host
+from .reading_host import ReadingHost
 
 # The driver's name is part of the folders' names (containers/storage); CRI-O's pulls need overlay.
 _IMAGES = "overlay-images/images.json"
 _LAYERS = "overlay-layers/layers.json"
 
 
-def read_image_store(host: Host, crictl: Crictl, config: RunningConfig) -> ImageStore:
+def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -> ImageStore:
     """Return what the daemon lists, with the exact names from the store's own file."""
     images = crictl.images()
     stored = StoredNames({})
@@ -35,12 +35,12 @@ def read_image_store(host: Host, crictl: Crictl, config: RunningConfig) -> Image
     return ImageStore(images, stored)
 
 
-def read_layers(host: Host, config: RunningConfig) -> frozenset[str]:
+def read_layers(host: ReadingHost, config: RunningConfig) -> frozenset[str]:
     """Return the compressed digests of the layers that need not be fetched again."""
     return frozenset().union(*map(parse_layers_json, _layers_texts(host, config)))
 
 
-def read_stored_layers(host: Host, config: RunningConfig) -> dict[str, StoredLayer]:
+def read_stored_layers(host: ReadingHost, config: RunningConfig) -> dict[str, StoredLayer]:
     """Return the layers of all stores by their identifiers, which are the same in each."""
     layers: dict[str, StoredLayer] = {}
     for text in _layers_texts(host, config):
@@ -48,12 +48,12 @@ def read_stored_layers(host: Host, config: RunningConfig) -> dict[str, StoredLay
     return layers
 
 
-def _layers_texts(host: Host, config: RunningConfig) -> list[str]:
+def _layers_texts(host: ReadingHost, config: RunningConfig) -> list[str]:
     texts = [host.read(f"{root}/{_LAYERS}") for root in _roots(config)]
     return [text for text in texts if text]
 
 
-def read_contents(host: Host, config: RunningConfig) -> StoreContents:
+def read_contents(host: ReadingHost, config: RunningConfig) -> StoreContents:
     """Return the images and layers of the store that pulls go to."""
     texts = [host.read(f"{config.image_root}/{path}") for path in (_IMAGES, _LAYERS)]
     return parse_store_contents(*(text or "" for text in texts))

@@ -14,7 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.content imp
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import ImageOutcome
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from unit.content_host import FakeContentHost
 from unit.fake_host import JOURNAL, LAYERS_JSON, containers, crictl, daemon_down, status_config
 

@@ -31,8 +31,8 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.sources i
     parse_sources,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.manifests import Manifests
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import (
     Layer,

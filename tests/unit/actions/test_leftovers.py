@@ -13,7 +13,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.leftovers i
     find_leftovers,
     remove_leftovers,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import FoundFile
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import (

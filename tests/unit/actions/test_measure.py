@@ -21,7 +21,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure imp
     measure_layers,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from unit.blob_host import BlobHost, digest_of, skopeo_layers, unzstd
 

@@ -30,7 +30,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
     LockedLayer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     Completed,
     HostError,
 )

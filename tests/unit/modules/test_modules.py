@@ -32,7 +32,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
     LockedImages,
     LockedLayer,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.filesystem import Filesystem
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import RunningProcess
 from ansible_collections.edgefleet.crio.plugins.modules import (

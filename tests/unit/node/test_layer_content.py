@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.node import layer_content
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.layer_content import (
     LayerStore,
     LocalContentHost,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
     RunningConfig,
 )

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.node import host as host_module
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     Completed,
     HostError,
-    LocalHost,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import FoundFile
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import OpenFile

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
     LocalControlHost,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     CommandFailed,
     HostError,
 )

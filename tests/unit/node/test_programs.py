@@ -16,7 +16,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio_service i
     CrioService,
     scratch_for,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.image_service import (
+    ImageService,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     CommandFailed,
     HostError,
 )
@@ -53,14 +56,14 @@ HARMLESS = (
 def test_a_harmless_failure_is_tried_again(host: FakeHost) -> None:
     """The program can meet a file that a pull just renamed."""
     host.expect(crictl("pull", "a", rc=1, stderr=HARMLESS), crictl("pull", "a"))
-    assert Crictl(host).pull("a", threading.Event()).rc == 0
+    assert ImageService(host).pull("a", threading.Event()).rc == 0
     assert host.slept == [0.2]
 
 
 def test_not_for_ever(host: FakeHost) -> None:
     """After two seconds it counts."""
     host.expect(*[crictl("pull", "a", rc=1, stderr=HARMLESS)] * 10)
-    assert Crictl(host).pull("a", threading.Event()).rc == 1
+    assert ImageService(host).pull("a", threading.Event()).rc == 1
 
 
 def test_a_failure_has_its_command(host: FakeHost) -> None:
