@@ -215,7 +215,9 @@ class _Pull:
             layers.update(in_flight)
         lacking = self._room_for(layers)
         if lacking and not self._running:
-            self._lacking = lacking
+            # XFS holds more than a file takes, some MiB in all, until what was written is on disk.
+            self._host.sync()
+            lacking = self._lacking = self._room_for(layers)
         return not lacking
 
     def _pull(self, tried: _Tried) -> Completed:

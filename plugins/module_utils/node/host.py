@@ -118,6 +118,9 @@ class Host(Protocol):
     def filesystem(self, path: str) -> Filesystem:
         """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
 
+    def sync(self) -> None:
+        """Wait until all that was written is on its disk."""
+
     def now(self) -> float:
         """Return the seconds since the epoch."""
 
@@ -317,6 +320,10 @@ class LocalHost:
             kind=mount.kind,
             mount_point=mount.point,
         )
+
+    def sync(self) -> None:
+        """See :meth:`Host.sync`."""
+        os.sync()
 
     def now(self) -> float:
         """See :meth:`Host.now`."""
