@@ -73,7 +73,8 @@ def _cells(row: Row) -> list[str]:
     today = [_number(row.today[name]) if name in row.today else "" for name in _TODAY]
     unit = "" if row.unit == "ratio" else f" {row.unit}"
     verdict = "" if row.met else "**missed**"
-    bar = f"{row.bar:g}{unit}"
+    least = "" if row.least is None else f"{row.least:g} to "
+    bar = f"{least}{row.bar:g}{unit}"
     return [f"`{row.key}`", row.payload, str(row.seed), _number(row.value), bar, verdict, *today]
 
 
@@ -101,10 +102,11 @@ def _scale(height: int) -> list[str]:
 
 
 def _dots(row: Row, y: int) -> list[str]:
-    label = escape(f"{row.key}: {row.payload} ({row.seed})")
+    missed = "" if row.met else ", missed"
+    label = escape(f"{row.key}: {row.payload} ({row.seed}){missed}")
     parts = [f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{label}</text>']
     for name, value in {**row.today, "ours": row.value}.items():
-        x, colour = _x(value / row.bar), _COLOURS[name]
+        x, colour = _x(abs(value) / row.bar), _COLOURS[name]
         parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}" fill-opacity="0.8"/>')
     return parts
 

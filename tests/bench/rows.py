@@ -18,7 +18,7 @@ TWICE_COMPRESSED = "2 x compressed"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; it meets its bar when `value` is at most `bar`.
+    """One figure; it meets its bar when `value` is at most `bar`, and at least `least` if that is set.
 
     `today` has the same figure for today's ways, measured in the same run, by their names.
     """
@@ -30,12 +30,14 @@ class Row:
     bar: float
     today: Mapping[str, float]
     unit: str = "ratio"
+    least: float | None = None
 
     @property
     def met(self) -> bool:
         """Whether the bar is met."""
-        return self.value <= self.bar
+        return self.within(0)
 
     def within(self, tolerance: float) -> bool:
-        """Whether the bar is met but for a tolerance, a fraction of the bar."""
-        return self.value <= self.bar * (1 + tolerance)
+        """Whether the bar is met but for a tolerance, a fraction of the bar; `least` has none."""
+        enough = self.least is None or self.value >= self.least
+        return enough and self.value <= self.bar * (1 + tolerance)

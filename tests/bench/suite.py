@@ -62,7 +62,7 @@ def half_filled_pulls(site: Site) -> list[Row]:
 
 
 def storage_rows(site: Site) -> list[Row]:
-    """Payloads that are hard to predict, on each filesystem."""
+    """Payloads that are hard to predict, on each filesystem, measured and not."""
     wanted = [
         payloads.small_files(1),
         payloads.large_files(1),
@@ -71,9 +71,10 @@ def storage_rows(site: Site) -> list[Row]:
     ]
     pushed = {one.name: site.lab.push(one) for one in wanted}
     return [
-        storage.unlimited_pull_row(site, node, f"{name}, {node.name}", 1, images)
+        row
         for name, images in pushed.items()
         for node in site.lab.nodes
+        for row in storage.unlimited_pull_rows(site, node, f"{name}, {node.name}", 1, images)
     ]
 
 

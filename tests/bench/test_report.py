@@ -23,6 +23,15 @@ def test_a_bar_is_met_up_to_itself_and_missed_above() -> None:
     assert not MISSED.within(0.29)
 
 
+def test_a_bar_may_have_a_lower_end() -> None:
+    """What is below it is missed, whatever the tolerance; the table and the plot say so."""
+    met, under = (Row("key", "payload", 1, value, 0.5, {}, least=0) for value in (0.0, -0.23))
+    assert met.met
+    assert not under.within(0.5)
+    assert "| -0.230 | 0 to 0.5 | **missed** |" in report.render_table([under])
+    assert "payload (1), missed</text>" in report.render_plot([under])
+
+
 def test_the_table_says_which_bars_were_missed() -> None:
     """Rows stand in the order of their keys, today's ways in columns of their own."""
     _titles, _rule, first, second = report.render_table([MET, MISSED]).splitlines()

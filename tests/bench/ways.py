@@ -46,13 +46,13 @@ class Site:
         """The playbook that people write."""
         return Fleet(self.lab, self.work, Control(folder=_NAIVE, playbook="{}.yml"))
 
-    def lock(self, name: str, images: Sequence[PushedImage]) -> Path:
-        """Lock images as users do, layers measured."""
+    def lock(self, name: str, images: Sequence[PushedImage], *, measure: bool = True) -> Path:
+        """Lock images as users do, by default with their layers measured."""
         name = name.replace(" ", "-")
         path = self.work / f"{name}.lock.yml"
         if not path.exists():
             sets = [str(self.product.set_file(name, list(images)))]
-            _checked(self.product.lock(sets, path, pin_images_measure=True))
+            _checked(self.product.lock(sets, path, pin_images_measure=measure))
         return path
 
     def forget(self, node: Node) -> None:
@@ -60,14 +60,15 @@ class Site:
         node.exec(["rm", "-rf", "/var/lib/edgefleet-crio", DROP_IN])
         node.wipe_store()
 
-    def pin(self, lock: Path, *nodes: Node, **variables: object) -> Run:
-        """Bring nodes to a lock with our playbook."""
+    def pin(self, lock: Path, *nodes: Node, check: bool = False, **variables: object) -> Run:
+        """Bring nodes to a lock with our playbook, or have it only say what it would do."""
         limit = ",".join(node.name for node in nodes)
         # The bench's disks are small; what the storage check keeps free is not its subject.
         return _checked(
             self.product.pin(
                 "--limit",
                 limit,
+                *(["--check"] if check else []),
                 pin_images_lock=str(lock),
                 pin_images_min_free_bytes=0,
                 **variables,

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from fleet import DROP_IN, JOURNAL, Control, Fleet, has_file
 from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
+from lab.oci import LayerSpec
 from lab.processes import wait_for
+from lab.registry import NAMESPACE, Registry
 
 Images = list[payload.PushedImage]
 
@@ -309,6 +311,64 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
     mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=sets).rc != 0
     assert not fleet.blobs_fetched(since=mark)
+
+
+# The first image has most to fetch, so that it is the one that takes the shared layer into flight.
+ONE_SHARED = payload.Payload(
+    "one-shared",
+    tuple(
+        payload.ImageSpec(
+            f"one-shared/app-{number}",
+            (
+                LayerSpec("one-shared", 100, 24 * MIB),
+                LayerSpec(f"one-shared-{number}", 20, MIB if number else 6 * MIB),
+            ),
+        )
+        for number in range(5)
+    ),
+)
+
+
+def delete_the_manifest(registry: Registry, image: payload.PushedImage) -> None:
+    """Have the registry forget the image."""
+    registry.delete(image.repository, image.digest)
+
+
+def delete_the_own_layer(registry: Registry, image: payload.PushedImage) -> None:
+    """Have the registry forget the layer that no other image has."""
+    registry.delete_blob(image.repository, image.platform().layers[-1].digest)
+
+
+@pytest.mark.parametrize("delete", [delete_the_manifest, delete_the_own_layer])
+def test_a_failed_image_gives_back_what_it_shared(fleet: Fleet, delete) -> None:  # type: ignore[no-untyped-def] # one of the functions above
+    """The next image fetches the layer, which crosses the link once; the others are pinned."""
+    gone, *others = images = fleet.lab.push(ONE_SHARED)
+    lock, registry, node = fleet.work / "shared.lock.yml", fleet.lab.registry, fleet.node("node1")
+    assert fleet.lock([str(fleet.set_file("shared", images))], lock).rc == 0
+    delete(registry, gone)
+    mark = registry.mark()
+    # So slow that a layer is in flight for seconds.
+    fleet.lab.network.limit(NAMESPACE, 50_000_000)
+    try:
+        run = fleet.pin("--limit", "node1", pin_images_lock=str(lock))
+    finally:
+        fleet.lab.network.unlimit(NAMESPACE)
+    assert run.rc != 0
+    failed = [one for one in run.node("node1")["images"] if one["outcome"] == "failed"]
+    assert [(one["reference"], one["cause"]) for one in failed] == [(gone.reference, "not_found")]
+    events = [json.loads(line) for line in node.read(JOURNAL).splitlines() if line]
+    begun = [
+        one["reference"] for one in events if (one["event"], one["phase"]) == ("pull", "before")
+    ]
+    assert begun[0] == gone.reference
+    assert sorted(begun) == sorted(references(images))
+    assert set(references(others)) <= node.pinned()
+    assert not is_present(node, gone)
+    shared = others[0].platform().layers[1]
+    asked = [one for one in registry.requests(mark) if one.path.endswith(shared.digest)]
+    assert [one.body_bytes for one in asked if one.method == "GET"].count(shared.size) == 1
+    served = registry.bytes_by_client(mark)[node.address]
+    assert served <= 1.1 * sum(layer_sizes(others).values())
 
 
 @pytest.mark.parametrize("playbook", ["unpin_images", "pin-images"])

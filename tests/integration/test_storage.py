@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
-import re
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -30,13 +28,13 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
     tar_entries,
 )
-from fleet import CHECKOUT, Fleet
+from fleet import Fleet
 from lab import MIB, Lab, Node, NodeSpec, build, oci, payload
+from lab.machine import STORE
 from lab.oci import LayerSpec
 from lab.payload import AMD64, ARM64, ImageSpec, PushedImage
+from store_room import KUBELET, available, check_storage, leave, room_for_images, used
 
-STORE = "/var/lib/containers"
-KUBELET = "/var/lib/kubelet/config.yaml"
 NAMES = ("ext4", "xfs")
 # What measured predictions may be off: 2 %, or what filesystems round so small an image to (XFS
 # makes inodes by the chunk of 32 KiB, in each of four groups).
@@ -107,20 +105,7 @@ class Bench:
 
     def check(self, nodes: str, locked: LockedImages, **options: Any) -> dict[str, dict[str, Any]]:
         """Run the module on nodes, and return what each answers."""
-        options = {"locked": locked_images_document(locked), "min_free_bytes": 0, **options}
-        argv = [
-            "ansible", nodes, "-i", str(self.lab.inventory), "--one-line", "--become",
-            "-m", "edgefleet.crio.node_storage_check", "-a", json.dumps(options),
-        ]  # fmt: skip
-        environment = {
-            **os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"
-        }  # fmt: skip
-        said = subprocess.run(
-            argv, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
-        )
-        found = re.findall(r"^(\S+) \| (?:SUCCESS|FAILED!) => (.*)$", said.stdout, re.MULTILINE)
-        assert found, said.stdout + said.stderr
-        return {name: json.loads(answer) for name, answer in found}
+        return check_storage(self.lab, nodes, locked_images_document(locked), **options)
 
     def fetched_by(self, node: Node, since: int) -> set[str]:
         """Return the blobs that a node asked for."""
@@ -163,39 +148,6 @@ def clean(bench: Bench) -> Iterator[None]:
         identifiers = [image["id"] for image in node.images() if not image["pinned"]]
         if identifiers:
             node.exec(["crictl", "rmi", *identifiers])
-
-
-def used(node: Node, path: str = STORE) -> tuple[int, int]:
-    """Return the bytes and inodes in use on a filesystem."""
-    node.exec(["sync"])
-    said = node.exec(["stat", "-f", "-c", "%S %b %f %c %d", path]).stdout
-    size, blocks, free, inodes, free_inodes = map(int, said.split())
-    return (blocks - free) * size, inodes - free_inodes
-
-
-def available(node: Node) -> int:
-    """Return the bytes that are free on the store's filesystem, for others than root."""
-    size, blocks = map(int, node.exec(["stat", "-f", "-c", "%S %a", STORE]).stdout.split())
-    return size * blocks
-
-
-def leave(node: Node, wanted: int) -> None:
-    """Fill the store's filesystem until so many bytes are free, to 64 KiB."""
-    ballast, size = f"{STORE}/ballast", 0
-    node.exec(["rm", "-f", ballast])
-    for _try in range(5):
-        node.exec(["sync"])
-        size += available(node) - wanted
-        node.exec(["fallocate", "--length", str(size), ballast])
-        if abs(available(node) - wanted) < 64 * 1024:
-            return
-        node.exec(["truncate", "--size", str(size), ballast])
-    raise AssertionError(f"{available(node)} bytes are free, {wanted} were wanted")
-
-
-def room_for_images(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the filesystem of the image store."""
-    return next(one for one in answer["filesystems"] if "images" in one["uses"])
 
 
 def test_predicted_and_used(bench: Bench) -> None:

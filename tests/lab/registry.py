@@ -122,9 +122,16 @@ class Registry:
 
     def delete(self, repository: str, digest: str) -> None:
         """Forget an image, so that it is not found any more; its layers may be in use by others."""
-        status = self._ask("DELETE", f"/v2/{repository}/manifests/{digest}")
+        self._delete(f"{repository}/manifests/{digest}")
+
+    def delete_blob(self, repository: str, digest: str) -> None:
+        """Forget a blob of a repository, whose manifests name it still."""
+        self._delete(f"{repository}/blobs/{digest}")
+
+    def _delete(self, path: str) -> None:
+        status = self._ask("DELETE", f"/v2/{path}")
         if status != 202:
-            raise LabError(f"the registry did not delete {repository}@{digest}: HTTP {status}")
+            raise LabError(f"the registry did not delete {path}: HTTP {status}")
 
     @property
     def _record(self) -> Path:

@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
 CORE = sorted((ROOT / "plugins/module_utils").rglob("*.py"))
 # The one file through which everything passes that touches a machine.
-HOSTS = [ROOT / f"plugins/module_utils/node/{name}.py" for name in ("reading_host", "host", "control_host")]
+HOSTS = [
+    ROOT / f"plugins/module_utils/node/{name}.py"
+    for name in ("reading_host", "host", "control_host")
+]
 # Builtins that touch a machine, end a program, or run text as code.
 KEPT_OUT = {"open", "print", "input", "exit", "quit", "breakpoint", "eval", "exec", "__import__"}
 

@@ -67,6 +67,7 @@ class FakeHost:
         self.events: list[tuple[str, str]] = []
         self.scratches: list[str] = []
         self.slept: list[float] = []
+        self.syncs = 0
         self.turns: list[str] = []
         self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
@@ -221,6 +222,10 @@ class FakeHost:
     def filesystem(self, path: str) -> Filesystem:
         """See Host."""
         return self.rooms.get(path) or Filesystem(path, 1, 10**12, 10**12, 10**6, 10**6)
+
+    def sync(self) -> None:
+        """See Host."""
+        self.syncs += 1
 
     def now(self) -> float:
         """See Host."""

@@ -255,14 +255,21 @@ class _Pull:
         layers = dict(start.layers)
         for in_flight in self._order.in_flight.values():
             layers.update(in_flight)
+        lacking = self._lacking_for(layers)
+        if lacking and not self._running:
+            # XFS holds more than files take until they are on disk (27 MB after eight small images).
+            self._host.sync()
+            lacking = self._lacking_for(layers)
+            if lacking:
+                self._stop(lacking, "no_space")
+        return not lacking
+
+    def _lacking_for(self, layers: Mapping[str, LockedLayer]) -> str:
         try:
-            lacking = self._room_for(layers)
+            return self._room_for(layers)
         except EdgefleetError as error:
             self._stop(str(error))
-            return False
-        if lacking and not self._running:
-            self._stop(lacking, "no_space")
-        return not lacking
+            return str(error)
 
     def _stop(self, why: str, cause: str = "") -> None:
         """Start nothing more; the first reason counts."""

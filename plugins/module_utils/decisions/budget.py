@@ -81,7 +81,7 @@ class Room:
 
     @property
     def margin_bytes(self) -> int:
-        """What is added to the measured part; what is guessed was guessed on the safe side."""
+        """What is added to the measured part; what is guessed has its own in the factor."""
         return -(-(self.store.bytes - self.store.guessed_bytes) * MARGIN_PERCENT // 100)
 
     @property

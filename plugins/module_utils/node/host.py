@@ -93,6 +93,9 @@ class Host(ReadingHost, Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
 
+    def sync(self) -> None:
+        """Wait until all that was written is on its disk."""
+
 
 class LocalHost(LocalReader):
     """The machine that this process runs on, as a :class:`Host`."""
@@ -264,6 +267,10 @@ class LocalHost(LocalReader):
             return
         except OSError as error:
             raise HostError(f"removing {path}", str(error.strerror)) from None
+
+    def sync(self) -> None:
+        """See :meth:`Host.sync`."""
+        os.sync()
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

@@ -33,7 +33,7 @@ _CAUSES = (
     ("corrupt", r"digest did not match|does not match|digest mismatch|checksum|unexpected EOF"),
     (
         "not_found",
-        r"manifest unknown|name unknown|not found|NotFound|status code 404|\b404\b|no image found in",
+        r"(?:manifest|name|blob) unknown|not found|NotFound|status code 404|\b404\b|no image found in",
     ),
     (
         "unreachable",

@@ -290,7 +290,7 @@ def test_layers_of_a_failed_image(host: FakeHost) -> None:
 
 def test_no_room_in_the_middle(host: FakeHost) -> None:
     """Nothing more is begun, what is complete stays, and what failed before keeps its cause."""
-    said = ["", "", "have 5 bytes"]
+    said = ["", "", "have 4 bytes", "have 5 bytes"]
     host.files.update({IMAGES_JSON: images_json([A])})
     host.expect(*look([]), pull(B, "unexpected EOF"), pull(A), images([A]))
     outcomes = pulled(
@@ -304,6 +304,19 @@ def test_no_room_in_the_middle(host: FakeHost) -> None:
     assert [(one["phase"], one["reference"]) for one in host.journal()] == [
         ("before", B), ("before", A), ("after", A), ("after", B),
     ]  # fmt: skip
+
+
+def test_room_once_all_is_on_disk(host: FakeHost) -> None:
+    """What a filesystem holds for what is not yet written does not end the run."""
+
+    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
+        return "" if host.syncs else "have 5 bytes"
+
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+    (outcome,) = pulled(host, [A], locked=LOCKED, watch=lambda _config: room_for)
+    assert outcome.outcome == "pulled"
+    assert host.syncs == 1
 
 
 def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:

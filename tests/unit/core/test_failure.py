@@ -32,6 +32,13 @@ HEAD = (
             id="crio 1.36.3 not found",
         ),
         pytest.param(
+            f"{HEAD}unable to pull image or OCI artifact: pull image err: reading blob sha256:bb:"
+            ' fetching blob: blob unknown to registry; artifact err: not this"\n',
+            "reading blob sha256:bb: fetching blob: blob unknown to registry",
+            "not_found",
+            id="crio 1.36.3 layer not found",
+        ),
+        pytest.param(
             f"{HEAD}unable to pull image: initializing source docker://{REF}: pinging container"
             ' registry example.com:5000: Get \\"https://example.com:5000/v2/\\": dial tcp'
             ' 192.0.2.1:5000: connect: network is unreachable"\n',

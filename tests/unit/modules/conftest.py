@@ -52,7 +52,7 @@ def run_module(
 
     def run(name: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         module = MODULES[name]
-        kind = "LocalHost" if hasattr(module, "LocalHost") else "LocalContentHost"
+        (kind,) = {"LocalHost", "LocalReader", "LocalContentHost"} & set(vars(module))
         monkeypatch.setattr(module, kind, lambda: host)
         arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_remote_tmp": "/tmp"}
         with pytest.raises(SystemExit) as ended:
