@@ -103,7 +103,7 @@ class LocalHost(LocalReader):
     def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
         """See :meth:`Host.run_until`."""
         try:
-            program = subprocess.Popen(
+            program = subprocess.Popen(  # nosec B603 # a list of arguments, as in reading_host
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
