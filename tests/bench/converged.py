@@ -70,9 +70,9 @@ def converged_rows(
 
 
 def _row(
-    key: str, value: float, bar: float, today: Mapping[str, float], unit: str = "ratio"
+    key: str, value: float, most: float, today: Mapping[str, float], unit: str = "ratio"
 ) -> Row:
-    return Row(key, _PAYLOAD, _SEED, value, bar, today, unit)
+    return Row(key, _PAYLOAD, _SEED, value, most, today, unit)
 
 
 def _cost(site: ways.Site, run: Callable[[Variables], None], pairs: int) -> Cost:

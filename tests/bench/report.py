@@ -74,8 +74,8 @@ def _cells(row: Row) -> list[str]:
     unit = "" if row.unit == "ratio" else f" {row.unit}"
     verdict = "" if row.met else "**missed**"
     least = "" if row.least is None else f"{row.least:g} to "
-    bar = f"{least}{row.bar:g}{unit}"
-    return [f"`{row.key}`", row.payload, str(row.seed), _number(row.value), bar, verdict, *today]
+    asked = f"{least}{row.most:g}{unit}"
+    return [f"`{row.key}`", row.payload, str(row.seed), _number(row.value), asked, verdict, *today]
 
 
 def _number(value: float) -> str:
@@ -106,7 +106,7 @@ def _dots(row: Row, y: int) -> list[str]:
     label = escape(f"{row.key}: {row.payload} ({row.seed}){missed}")
     parts = [f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{label}</text>']
     for name, value in {**row.today, "ours": row.value}.items():
-        x, colour = _x(abs(value) / row.bar), _COLOURS[name]
+        x, colour = _x(abs(value) / row.most), _COLOURS[name]
         parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}" fill-opacity="0.8"/>')
     return parts
 

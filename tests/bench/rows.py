@@ -18,7 +18,7 @@ TWICE_COMPRESSED = "2 x compressed"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure; it meets its bar when `value` is at most `bar`, and at least `least` if that is set.
+    """One figure; it meets its bar when `value` is at most `most`, and at least `least` if that is set.
 
     `today` has the same figure for today's ways, measured in the same run, by their names.
     """
@@ -27,7 +27,7 @@ class Row:
     payload: str
     seed: int
     value: float
-    bar: float
+    most: float
     today: Mapping[str, float]
     unit: str = "ratio"
     least: float | None = None
@@ -40,4 +40,4 @@ class Row:
     def within(self, tolerance: float) -> bool:
         """Whether the bar is met but for a tolerance, a fraction of the bar; `least` has none."""
         enough = self.least is None or self.value >= self.least
-        return enough and self.value <= self.bar * (1 + tolerance)
+        return enough and self.value <= self.most * (1 + tolerance)

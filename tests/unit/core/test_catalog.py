@@ -138,7 +138,7 @@ def test_a_range_of_versions(low: str | None, high: str | None, expected: list[s
         parse_version(high, "here") if high else None,
     )
     chosen = images(PUBLISHED, PackageChoice(DESCHEDULER, (choice,)))
-    assert [n.removeprefix(PREFIX) for n, _ in chosen if n.startswith(PREFIX)] == (
+    assert [n.removeprefix(PREFIX) for n, _reference in chosen if n.startswith(PREFIX)] == (
         # A related image without a name has the bundle's; only 5.1.2 has one that is not its own.
         [n for one in expected for n in ([one, one] if one == "v5.1.2" else [one])]
     )
@@ -147,7 +147,7 @@ def test_a_range_of_versions(low: str | None, high: str | None, expected: list[s
 def test_several_channels() -> None:
     """Each gives its head."""
     choice = PackageChoice(DESCHEDULER, (ChannelChoice("4.13"), ChannelChoice("stable")))
-    assert [n for n, _ in images(PUBLISHED, choice) if n.startswith(PREFIX)] == [
+    assert [n for n, _reference in images(PUBLISHED, choice) if n.startswith(PREFIX)] == [
         f"{PREFIX}4.13.0-202309181427",
         f"{PREFIX}v5.1.4",
     ]
@@ -223,8 +223,8 @@ def test_every_package() -> None:
         channel("a.v2.0.0", of="a"),
         bundle("a.v2.0.0", of="a"),
     )
-    assert [name for name, _ in images(catalog)] == ["a.v2.0.0", "z.v1.0.0"]
-    assert [name for name, _ in images(catalog, PackageChoice("z"))] == ["z.v1.0.0"]
+    assert [name for name, _reference in images(catalog)] == ["a.v2.0.0", "z.v1.0.0"]
+    assert [name for name, _reference in images(catalog, PackageChoice("z"))] == ["z.v1.0.0"]
 
 
 def head(*entries: dict[str, Any]) -> str:

@@ -28,9 +28,9 @@ def obj(kind: Any, version: Any, **more: Any) -> dict[str, Any]:
     return {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}, **more}
 
 
-def template(spec: Any = SPEC) -> dict[str, Any]:
+def template() -> dict[str, Any]:
     """Return a pod template."""
-    return {"template": {"spec": spec}}
+    return {"template": {"spec": SPEC}}
 
 
 def parsed(*documents: Any) -> Workloads:
@@ -101,7 +101,7 @@ def test_lists() -> None:
         ],
     }
     found = parsed(document, pod)
-    assert [name for name, _ in images(found)] == ["Pod/web/app", "Deployment/web-/app"]
+    assert [name for name, _reference in images(found)] == ["Pod/web/app", "Deployment/web-/app"]
     assert found.ignored == (ObjectName("ConfigMap", "c"),)
 
 
