@@ -36,8 +36,9 @@ def main() -> int:
             lab.down()
     if keep:
         _say("The nodes stay up")
-        print(f"{' '.join([_PROGRAM, *_COMMAND[1:]])} {lab.inventory}")
-        print(f"make lab-down NAME={lab.name}")
+        print(f"pin again:  {' '.join([_PROGRAM, *_COMMAND[1:]])} {lab.inventory}")
+        print(f"verify:     {_PROGRAM} playbooks/verify_images.yml -i {lab.inventory}")
+        print(f"take down:  make lab-down NAME={lab.name}")
     return 0
 
 
