@@ -435,7 +435,7 @@ def test_numbers_that_mean_nothing(fleet: Fleet, images: Images, option: str, va
     sets = [str(fleet.set_file("few", images[:1]))]
     run = fleet.pin("--limit", "node1", pin_images_sets=sets, **{option: value})
     assert run.rc != 0
-    assert "at least 1, 0 and 0 are needed" in run.node("node1")["message"]
+    assert "at least 1, 0, 0 and 0 are needed" in run.node("node1")["message"]
     assert not has_file(fleet.node("node1"), DROP_IN)
     assert not has_file(fleet.node("node1"), JOURNAL)
 

@@ -28,6 +28,9 @@ def roles() -> list[str]:
 def run(scenario: str) -> bool:
     """Run one scenario from create to destroy; show all that it said when it fails."""
     started = time.monotonic()
+    lab = f"m-{scenario.replace('_', '-')}"
+    # One that was interrupted, by more than Ctrl-C, has left its own.
+    take_down(lab)
     try:
         done = subprocess.run(
             ["molecule", "test", "--scenario-name", scenario],
@@ -39,7 +42,7 @@ def run(scenario: str) -> bool:
             check=False,
         )
     finally:
-        take_down(f"m-{scenario.replace('_', '-')}")
+        take_down(lab)
     passed = done.returncode == 0
     if not passed:
         print(done.stdout)
