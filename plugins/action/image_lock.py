@@ -151,18 +151,19 @@ class ActionModule(ActionBase):
             for one in unresolved:
                 Display().display(f"image_lock: {_failure_line(one)}")
             return {"failed": True, "unresolved": failed, "msg": _failure(unresolved)}
+        totals = lock_totals(lock)
         answer: dict[str, Any] = {
             "unresolved": failed,
             "lock": lock_document(lock),
             "images": len(lock.images),
             "layers": len(lock.layers),
             "layer_bytes": sum(one.size for one in lock.layers.values()),
-            "totals": [asdict(one) for one in lock_totals(lock)],
+            "totals": [asdict(one) for one in totals],
         }
         if not arguments["path"]:
             return answer
         changes = compare_locks(before, lock) if before else None
-        for line in [*(change_lines(changes) if changes else []), *total_lines(lock_totals(lock))]:
+        for line in [*(change_lines(changes) if changes else []), *total_lines(totals)]:
             Display().display(f"image_lock: {line}")
         return {
             **answer,

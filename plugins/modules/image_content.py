@@ -20,6 +20,7 @@ options:
   references:
     required: true
 extends_documentation_fragment:
+  - edgefleet.crio.attributes
   - edgefleet.crio.node
   - edgefleet.crio.node.references
 seealso:

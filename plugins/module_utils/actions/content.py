@@ -21,7 +21,7 @@ from ..node.crio import Crio
 from ..node.image_service import ImageService
 from ..node.layer_content import ContentHost, LayerStore
 from ..node.reading_host import require_root
-from ..observed.failure import classify_failure, readable_message
+from ..observed.failure import failure_of
 from ..observed.tar_split import recorded_files
 from .journal import Journal
 from .pin_record import read_pin_record
@@ -84,7 +84,7 @@ def _clear(
     for name in asked:
         completed = crictl.pull(name, threading.Event())
         if completed.rc != 0:
-            cause, said = classify_failure(completed.stderr), readable_message(completed.stderr)
+            cause, said = failure_of(completed.stderr)
             message = f"it is damaged, and stays until it can be pulled again: {said}"
             return [ImageOutcome(one, FAILED, cause, message, attempts=1) for one in asked]
     journal = Journal(host)
@@ -92,7 +92,7 @@ def _clear(
     for name in every:
         completed = crictl.remove(name)
         if completed.rc != 0:
-            cause, said = classify_failure(completed.stderr), readable_message(completed.stderr)
+            cause, said = failure_of(completed.stderr)
             journal.after("clear-failed", references=[name], cause=cause)
             return [ImageOutcome(one, FAILED, cause, said, attempts=1) for one in asked]
     journal.after("clear", references=every)

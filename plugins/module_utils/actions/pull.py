@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping, Sequence
 
-from ..decisions.pull_order import NOTHING_LOCKED, PullOrder, Start, plan_pull
+from ..decisions.pull_order import PullOrder, Start, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final
 from ..decisions.stall import Stillness
 from ..decisions.versions import CUTS_SLOW_PULLS
@@ -88,18 +88,13 @@ class PullResult:
     leftovers: tuple[Leftover, ...] = ()
 
 
-def unwatched(_config: RunningConfig) -> RoomFor:
-    """Return what never finds the disks short."""
-    return lambda _layers: ""
-
-
 def pull_missing(
     host: Host,
     references: Sequence[str],
     policy: PullPolicy,
     check_mode: bool,
-    locked: LockedImages = NOTHING_LOCKED,
-    watch: Callable[[RunningConfig], RoomFor] = unwatched,
+    locked: LockedImages,
+    watch: Callable[[RunningConfig], RoomFor],
 ) -> PullResult:
     """Pull the references that are not in the store under their names.
 
@@ -261,17 +256,17 @@ class _Pull:
             self._host.sync()
             lacking = self._lacking_for(layers)
             if lacking:
-                self._stop(lacking, "no_space")
+                self._start_no_more(lacking, "no_space")
         return not lacking
 
     def _lacking_for(self, layers: Mapping[str, LockedLayer]) -> str:
         try:
             return self._room_for(layers)
         except EdgefleetError as error:
-            self._stop(str(error))
+            self._start_no_more(str(error))
             return str(error)
 
-    def _stop(self, why: str, cause: str = "") -> None:
+    def _start_no_more(self, why: str, cause: str = "") -> None:
         """Start nothing more; the first reason counts."""
         if not self._lacking:
             self._cause, self._lacking = cause or classify_failure(why), why
@@ -290,7 +285,7 @@ class _Pull:
         try:
             self._journal.after("pull", reference=reference, outcome=outcome, cause=cause)
         except HostError as error:
-            self._stop(str(error))
+            self._start_no_more(str(error))
 
     def _wait(self) -> None:
         """Wait until a pull ends, a layer may have arrived or something may be tried again."""
@@ -314,7 +309,7 @@ class _Pull:
         try:
             self._order.arrive(read_layers(self._host, self._config))
         except EdgefleetError as error:
-            self._stop(str(error))
+            self._start_no_more(str(error))
         took = self._host.monotonic() - started
         self._look_interval = max(_LOOK_INTERVAL, took / _LOOK_SHARE)
 
@@ -348,7 +343,7 @@ class _Pull:
                 completed = ended.result()
             except HostError as error:
                 # The journal could not be written: what cannot be recorded is not begun.
-                self._stop(str(error))
+                self._start_no_more(str(error))
                 self._failed(tried, str(error))
                 continue
             if completed.rc == 0:
@@ -372,7 +367,7 @@ class _Pull:
         self._order.fail(tried.reference)
         tried.message, tried.cause = message, classify_failure(message)
         if tried.cause == "no_space":
-            self._stop("the disk was full", "no_space")
+            self._start_no_more("the disk was full", "no_space")
         now, policy = self._host.monotonic(), self._policy
         registry = _registry(tried.reference)
         known = self._registries.get(registry, RegistryState())

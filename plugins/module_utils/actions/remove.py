@@ -14,7 +14,7 @@ from ..node.host import Host
 from ..node.image_service import ImageService
 from ..node.reading_host import require_root
 from ..node.store import read_image_store
-from ..observed.failure import classify_failure, readable_message
+from ..observed.failure import failure_of
 from .journal import Journal
 from .pin_files import survey_pin_files
 from .pin_record import read_pin_record
@@ -66,6 +66,6 @@ def _remove(crictl: ImageService, journal: Journal, reference: str) -> ImageOutc
     if completed.rc == 0:
         journal.after("remove", references=[reference])
         return ImageOutcome(reference, REMOVED, attempts=1)
-    cause, message = classify_failure(completed.stderr), readable_message(completed.stderr)
+    cause, message = failure_of(completed.stderr)
     journal.after("remove-failed", references=[reference], cause=cause)
     return ImageOutcome(reference, FAILED, cause, message, attempts=1)

@@ -14,6 +14,7 @@ from ..decisions.budget import (
     TEMPORARY,
     PinnedShare,
     Place,
+    Reserve,
     StorageBudget,
     describe_pins,
     describe_shortage,
@@ -29,8 +30,10 @@ from ..node.host import Host
 from ..node.kubelet import read_kubelet_limits
 from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
-from ..node.store import read_contents, read_stored_layers
+from ..node.store import contents_of, read_stored_layers
 from ..observed.crio import RunningConfig
+from ..observed.filesystem import Filesystem
+from ..observed.kubelet import KubeletLimits
 from .leftovers import Leftover, find_leftovers
 
 # The kubelet's root directory, which lies on what it calls nodefs.
@@ -84,20 +87,13 @@ def check_storage(
     kubelet = read_kubelet_limits(host)
     leftovers = find_leftovers(host, config)
     places = _without(leftovers, _places(host, config))
-    contents = read_contents(host, config)
-    keep_gc_threshold = not limits.allow_pins_above_gc_threshold
+    contents = contents_of(host, config.image_root)
     budget = plan_storage(
         locked=locked,
         stored=read_stored_layers(host, config),
         places=places,
         max_parallel=max_parallel,
-        reserves=reserves_on(
-            places[0],
-            host.filesystem(_KUBELET_ROOT),
-            kubelet,
-            limits.min_free_bytes,
-            keep_gc_threshold,
-        ),
+        reserves=_reserves(host, places, kubelet, limits),
     )
     share = pinned_share(locked, references, contents, places[0], kubelet)
     removable: tuple[Removable, ...] = ()
@@ -112,7 +108,7 @@ def check_storage(
         )
     objections = [describe_shortage(room) for room in budget.rooms]
     objections.append(_describe_removable(removable, budget.missing_bytes_at(IMAGES)))
-    if keep_gc_threshold:
+    if not limits.allow_pins_above_gc_threshold:
         objections.append(describe_pins(share))
     objection = "; ".join(filter(None, objections))
     return StorageAnswer(budget, share, removable, objection, leftovers)
@@ -142,15 +138,22 @@ class StorageWatch:
             stored={},
             places=places,
             max_parallel=1,
-            reserves=reserves_on(
-                places[0],
-                self._host.filesystem(_KUBELET_ROOT),
-                self._kubelet,
-                self._limits.min_free_bytes,
-                not self._limits.allow_pins_above_gc_threshold,
-            ),
+            reserves=_reserves(self._host, places, self._kubelet, self._limits),
         )
         return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
+
+
+def _reserves(
+    host: Host, places: Sequence[Place], kubelet: KubeletLimits | None, limits: StorageLimits
+) -> list[tuple[Filesystem, Reserve]]:
+    """Return what must stay free on the filesystems of these places and of the kubelet's folder."""
+    return reserves_on(
+        places[0],
+        host.filesystem(_KUBELET_ROOT),
+        kubelet,
+        limits.min_free_bytes,
+        not limits.allow_pins_above_gc_threshold,
+    )
 
 
 def _places(host: Host, config: RunningConfig) -> list[Place]:

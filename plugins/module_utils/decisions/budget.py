@@ -13,7 +13,7 @@ from typing import Iterable, Mapping, Sequence
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import KubeletLimits
-from ..observed.store import StoreContents, StoredLayer
+from ..observed.store import StoreContents, StoredLayer, digests_of
 from .footprint import (
     Footprint,
     blocks_of,
@@ -217,11 +217,6 @@ def plan_storage(
         download_bytes=sum(layer.size for layer in missing.values()),
         rooms=tuple(rooms[account] for account in sorted(rooms)),
     )
-
-
-def digests_of(stored: Mapping[str, StoredLayer]) -> frozenset[str]:
-    """Return the compressed digests of the layers that need not be fetched again."""
-    return frozenset(layer.digest for layer in stored.values() if layer.digest)
 
 
 def _unpacked(locked: LockedImages, stored: Mapping[str, StoredLayer]) -> list[LockedLayer]:

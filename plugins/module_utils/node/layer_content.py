@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import stat
 import zlib
 from typing import ContextManager, Iterator, Protocol
 
 from ..observed.crio import RunningConfig
-from ..observed.found_file import ABSENT, DIRECTORY, FILE, LINK, OTHER
-from ..observed.store import StoreContents, StoredImage, StoredLayer, parse_store_contents
+from ..observed.found_file import ABSENT
+from ..observed.store import StoreContents, StoredImage, StoredLayer
 from ..observed.tar_split import StoredFile
 from .host import Host, LocalHost
-from .reading_host import HostError
+from .reading_host import HostError, kind_of
+from .store import contents_of, store_roots
 
 # A line of a record holds up to 1 MiB of padding (tar-split tar/asm/disassemble.go), as base64.
 _LINE_MAX = 4 << 20
@@ -106,7 +106,7 @@ class _LocalTree:
             return StoredFile(ABSENT)
         except OSError as error:
             raise HostError("looking at it", str(error.strerror)) from None
-        return StoredFile(_kind(status.st_mode), status.st_size)
+        return StoredFile(kind_of(status.st_mode), status.st_size)
 
     def _real(self, folder: bytes) -> bytes:
         """Return a folder's path without links; an absolute one starts at the layer's top."""
@@ -137,13 +137,6 @@ class _LocalTree:
             return None
 
 
-def _kind(mode: int) -> str:
-    for kind, matches in ((FILE, stat.S_ISREG), (DIRECTORY, stat.S_ISDIR), (LINK, stat.S_ISLNK)):
-        if matches(mode):
-            return kind
-    return OTHER
-
-
 class LayerStore:
     """The image stores of a node: what they list, and where the files of a layer lie."""
 
@@ -152,9 +145,8 @@ class LayerStore:
         self._roots: dict[str, str] = {}
         images: dict[str, StoredImage] = {}
         layers: dict[str, StoredLayer] = {}
-        for root in sorted({config.graph_root, config.image_root, *config.additional_stores}):
-            listed = [host.read(f"{root}/overlay-{kind}/{kind}.json") for kind in _LISTS]
-            contents = parse_store_contents(*(text or "" for text in listed))
+        for root in store_roots(config):
+            contents = contents_of(host, root)
             images.update(contents.images)
             layers.update(contents.layers)
             self._roots.update(dict.fromkeys(contents.layers, root))
@@ -174,6 +166,3 @@ class LayerStore:
 
     def _record(self, identifier: str) -> str:
         return f"{self._roots[identifier]}/overlay-layers/{identifier}.tar-split.gz"
-
-
-_LISTS = ("images", "layers")

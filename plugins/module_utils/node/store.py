@@ -11,9 +11,9 @@ from ..observed.store import (
     StoreContents,
     StoredLayer,
     StoredNames,
+    digests_of,
     parse_images_json,
     parse_layers,
-    parse_layers_json,
     parse_store_contents,
 )
 from .crictl import Crictl
@@ -28,7 +28,7 @@ def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -
     """Return what the daemon lists, with the exact names from the store's own file."""
     images = crictl.images()
     stored = StoredNames({})
-    for root in _roots(config):
+    for root in store_roots(config):
         text = host.read(f"{root}/{_IMAGES}")
         if text:
             stored = stored.merged_with(parse_images_json(text))
@@ -37,27 +37,25 @@ def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -
 
 def read_layers(host: ReadingHost, config: RunningConfig) -> frozenset[str]:
     """Return the compressed digests of the layers that need not be fetched again."""
-    return frozenset().union(*map(parse_layers_json, _layers_texts(host, config)))
+    return digests_of(read_stored_layers(host, config))
 
 
 def read_stored_layers(host: ReadingHost, config: RunningConfig) -> dict[str, StoredLayer]:
     """Return the layers of all stores by their identifiers, which are the same in each."""
     layers: dict[str, StoredLayer] = {}
-    for text in _layers_texts(host, config):
-        layers.update(parse_layers(text))
+    for root in store_roots(config):
+        text = host.read(f"{root}/{_LAYERS}")
+        if text:
+            layers.update(parse_layers(text))
     return layers
 
 
-def _layers_texts(host: ReadingHost, config: RunningConfig) -> list[str]:
-    texts = [host.read(f"{root}/{_LAYERS}") for root in _roots(config)]
-    return [text for text in texts if text]
-
-
-def read_contents(host: ReadingHost, config: RunningConfig) -> StoreContents:
-    """Return the images and layers of the store that pulls go to."""
-    texts = [host.read(f"{config.image_root}/{path}") for path in (_IMAGES, _LAYERS)]
+def contents_of(host: ReadingHost, root: str) -> StoreContents:
+    """Return the images and layers of one store; pulls go to that of the image root."""
+    texts = [host.read(f"{root}/{path}") for path in (_IMAGES, _LAYERS)]
     return parse_store_contents(*(text or "" for text in texts))
 
 
-def _roots(config: RunningConfig) -> list[str]:
+def store_roots(config: RunningConfig) -> list[str]:
+    """Return where the stores lie whose images a node has."""
     return sorted({config.graph_root, config.image_root, *config.additional_stores})

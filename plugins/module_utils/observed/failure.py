@@ -79,6 +79,12 @@ def classify_failure(message: str) -> str:
     return "unknown"
 
 
+def failure_of(printed: str) -> tuple[str, str]:
+    """Return the cause class of a failed program and its message, from its standard error."""
+    message = readable_message(printed)
+    return classify_failure(message), message
+
+
 def readable_message(message: str) -> str:
     """Return the last line of a failed program's standard error, without what is put around it."""
     lines = [line for line in message.splitlines() if line.strip()]

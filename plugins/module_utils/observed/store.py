@@ -202,12 +202,9 @@ def parse_layers(text: str) -> dict[str, StoredLayer]:
         raise UnreadableAnswer("reading the store's layers.json", f"it lacks {error}") from None
 
 
-def parse_layers_json(text: str) -> frozenset[str]:
-    """Return the compressed digests in ``layers.json``: such a layer is not fetched again.
-
-    :raises UnreadableAnswer: when it is something else.
-    """
-    return frozenset(one.digest for one in parse_layers(text).values() if one.digest)
+def digests_of(stored: Mapping[str, StoredLayer]) -> frozenset[str]:
+    """Return the compressed digests of layers: what has one is not fetched again."""
+    return frozenset(layer.digest for layer in stored.values() if layer.digest)
 
 
 def parse_running_images(text: str) -> frozenset[str]:

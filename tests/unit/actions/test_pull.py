@@ -21,7 +21,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import
     PullResult,
     pull_missing,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_order import Start
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_order import (
+    NOTHING_LOCKED,
+    Start,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.versions import (
     CUTS_SLOW_PULLS,
 )
@@ -63,11 +66,19 @@ def pull(reference: str, failure: str = "") -> Call:
     return crictl("pull", reference, rc=1 if failure else 0, stderr=said if failure else "")
 
 
+def pulling(
+    host: FakeHost, references: list[str], policy: PullPolicy, **options: Any
+) -> PullResult:
+    """Pull without a lock, on disks that are never short, unless told otherwise."""
+    unless_told = {"locked": NOTHING_LOCKED, "watch": lambda _config: lambda _layers: ""}
+    return pull_missing(host, references, policy, **{**unless_told, **options})
+
+
 def pulled(
     host: FakeHost, references: list[str], policy: PullPolicy = ONE_BY_ONE, **options: Any
 ) -> list[ImageOutcome]:
     """Pull for real; return the outcomes."""
-    return list(pull_missing(host, references, policy, check_mode=False, **options).images)
+    return list(pulling(host, references, policy, check_mode=False, **options).images)
 
 
 def look(present: list[str]) -> list[Call]:
@@ -112,7 +123,7 @@ def test_the_journal_is_kept_short(host: FakeHost) -> None:
 def test_check_mode(host: FakeHost) -> None:
     """It says what it would pull."""
     host.expect(*look([]))
-    result = pull_missing(host, [A], ONE_BY_ONE, check_mode=True)
+    result = pulling(host, [A], ONE_BY_ONE, check_mode=True)
     assert result == PullResult((ImageOutcome(A, "would_pull"),), (Start(A, {}),))
     assert host.files == {}
 
@@ -223,7 +234,7 @@ def test_the_plan(host: FakeHost) -> None:
     """Layers that are there are not in it; bytes are each image's own part of the download."""
     host.files.update({IMAGES_JSON: images_json([C]), LAYERS_JSON: layers_json("b")})
     host.expect(*look([C]))
-    result = pull_missing(host, [A, B, C], ONE_BY_ONE, check_mode=True, locked=LOCKED)
+    result = pulling(host, [A, B, C], ONE_BY_ONE, check_mode=True, locked=LOCKED)
     assert [(one.reference, one.bytes) for one in result.plan] == [(A, 57), (B, 0)]
     assert [(one.outcome, one.bytes) for one in result.images] == [
         ("would_pull", 57), ("would_pull", 0), ("present", 0),
@@ -586,7 +597,7 @@ def test_what_dead_pulls_left_goes_first(host: FakeHost) -> None:
     """Before anything is pulled, in our turn, with a line in the journal before and after."""
     with_a_dead_pull(host, [A])
     host.expect(*look([]), pull(A), images([A]))
-    result = pull_missing(host, [A], ONE_BY_ONE, check_mode=False)
+    result = pulling(host, [A], ONE_BY_ONE, check_mode=False)
     assert result.leftovers == (Leftover(DEAD, 5, "removed"),)
     kinds = [event for event in host.events if event[0] != "run"]
     assert kinds[:4] == [
@@ -602,14 +613,14 @@ def test_what_dead_pulls_left_goes_also_when_nothing_is_missing(host: FakeHost) 
     """In our turn as well; in check mode it is named only."""
     with_a_dead_pull(host, [A])
     host.expect(*look([A]))
-    named = pull_missing(host, [A], ONE_BY_ONE, check_mode=True)
+    named = pulling(host, [A], ONE_BY_ONE, check_mode=True)
     assert named.leftovers == (Leftover(DEAD, 5, "found"),)
     assert (host.turns, host.journal()) == ([], [])
     host.expect(*look([A]))
-    assert pull_missing(host, [A], ONE_BY_ONE, check_mode=False).leftovers[0].outcome == "removed"
+    assert pulling(host, [A], ONE_BY_ONE, check_mode=False).leftovers[0].outcome == "removed"
     assert host.turns[-1] == ""
     host.expect(*look([A]))
-    assert pull_missing(host, [A], ONE_BY_ONE, check_mode=False).leftovers == ()
+    assert pulling(host, [A], ONE_BY_ONE, check_mode=False).leftovers == ()
 
 
 def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:

@@ -17,9 +17,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store impo
     StoredLayer,
     StoredNames,
     UnreadableAnswer,
+    digests_of,
     parse_crictl_images,
     parse_images_json,
-    parse_layers_json,
+    parse_layers,
     parse_running_images,
     parse_store_contents,
 )
@@ -104,7 +105,7 @@ def test_names_of_several_stores() -> None:
 
 def test_layers() -> None:
     """Only layers that are complete and were pulled need not be fetched again."""
-    assert parse_layers_json(LAYERS_JSON) == {"sha256:" + "1" * 64, "sha256:" + "4" * 64}
+    assert digests_of(parse_layers(LAYERS_JSON)) == {"sha256:" + "1" * 64, "sha256:" + "4" * 64}
 
 
 def test_images_in_use() -> None:
@@ -114,7 +115,7 @@ def test_images_in_use() -> None:
 
 
 @pytest.mark.parametrize(
-    "parse", [parse_crictl_images, parse_images_json, parse_layers_json, parse_running_images]
+    "parse", [parse_crictl_images, parse_images_json, parse_layers, parse_running_images]
 )
 @pytest.mark.parametrize("text", ["", "no JSON", '{"other": 1}', '[["x"]]', "7", '[{"x": 1}, 7]'])
 def test_unreadable(parse: Callable[[str], object], text: str) -> None:
@@ -135,10 +136,10 @@ def test_an_image_in_use_by_its_tag() -> None:
         (parse_crictl_images, "{}", "the answer of 'crictl images': it lacks 'images'."),
         (parse_crictl_images, '{"images": [{}]}', "the answer of 'crictl images': it lacks 'id'."),
         (parse_images_json, "[{}]", "the store's images.json: it lacks 'id'."),
-        (parse_layers_json, "[7]", "the store's layers.json: it lacks "),
-        (parse_layers_json, "null", "the store's layers.json: it lacks "),
+        (parse_layers, "[7]", "the store's layers.json: it lacks "),
+        (parse_layers, "null", "the store's layers.json: it lacks "),
         (
-            parse_layers_json,
+            parse_layers,
             '[{"compressed-diff-digest": "d", "flags": "incomplete"}]',
             "the store's layers.json: it lacks ",
         ),
@@ -150,7 +151,7 @@ def test_an_image_in_use_by_its_tag() -> None:
         ),
         (parse_crictl_images, "x", "the answer of 'crictl images': it is no JSON, Expecting"),
         (parse_images_json, "x", "the store's images.json: it is no JSON, Expecting"),
-        (parse_layers_json, "x", "the store's layers.json: it is no JSON, Expecting"),
+        (parse_layers, "x", "the store's layers.json: it is no JSON, Expecting"),
         (parse_running_images, "x", "the answer of 'crictl ps': it is no JSON, Expecting"),
     ],
 )
@@ -180,7 +181,7 @@ def test_contents() -> None:
     )
     assert contents.layers_of(["1"]) == {"low", "top"}
     assert contents.layers_of(["2"]) == set()
-    assert parse_layers_json(layers) == {"sha256:l"}
+    assert digests_of(parse_layers(layers)) == {"sha256:l"}
 
 
 def test_empty_contents() -> None:

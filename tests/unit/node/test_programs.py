@@ -24,7 +24,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host i
     HostError,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.store import (
-    read_contents,
+    contents_of,
     read_image_store,
     read_layers,
 )
@@ -157,8 +157,8 @@ def test_additional_stores(host: FakeHost) -> None:
     host.expect(images("a"))
     assert read_image_store(host, Crictl(host), config).present() == {"a"}
     assert read_layers(host, config) == {"d"}
-    assert read_contents(host, config) == StoreContents({}, {})
-    assert read_contents(host, RunningConfig("/graph", "/ro", "", "", ())).layers.keys() == {"x"}
+    assert contents_of(host, config.image_root) == StoreContents({}, {})
+    assert contents_of(host, "/ro").layers.keys() == {"x"}
 
 
 def test_a_wiped_store(host: FakeHost) -> None:
