@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Callable, Mapping, Sequence
@@ -103,9 +104,7 @@ def measure_layers(
                     done_bytes += wanted[digest].size
                 progress(len(measures) + len(unmeasured), done_bytes)
         finally:
-            # After an error nothing more is fetched.
-            for group in groups:
-                group.cancel()
+            reader.end()
     return Measured(measures, tuple(unmeasured[one] for one in wanted if one in unmeasured))
 
 
@@ -124,10 +123,28 @@ class _Reader:
         self._wanted = wanted
         self._cache_folder = cache_folder
         self._keep = bool(keep_folder)
+        self._ended = threading.Event()
         self._blobs = LayerBlobs(host, skopeo, keep_folder or f"{cache_folder}/layers")
 
+    def end(self) -> None:
+        """Read no further reference."""
+        self._ended.set()
+
     def read(self, digests: Sequence[str]) -> dict[str, LayerMeasure | Unmeasured]:
-        """Return what layers of one reference take, or why that is not known."""
+        """Return what layers of one reference take, or why that is not known.
+
+        After an error, as of a full disk, nothing more is fetched: the other workers would be at
+        their next references before the first thread has seen it.
+        """
+        if self._ended.is_set():
+            return {}
+        try:
+            return self._read(digests)
+        except BaseException:
+            self.end()
+            raise
+
+    def _read(self, digests: Sequence[str]) -> dict[str, LayerMeasure | Unmeasured]:
         outcomes: dict[str, LayerMeasure | Unmeasured] = {}
         for digest in digests:
             problem = _problem(digest, self._wanted[digest].media_type)
