@@ -224,7 +224,8 @@ def _remove(state: Path) -> None:
     if mounted_below(state):
         raise LabError(f"{state} is in use: {', '.join(map(str, mounted_below(state)))}")
     shutil.rmtree(state)
-    with contextlib.suppress(OSError):
+    # A lab that starts makes this folder and its own in it: not in between.
+    with places.locked(), contextlib.suppress(OSError):
         # Other labs may be there.
         places.labs().rmdir()
 

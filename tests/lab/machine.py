@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -203,8 +204,10 @@ class Machine:
             try:
                 out, err = process.communicate(stdin, timeout)
             except BaseException:
-                # nsenter forks to enter the pid namespace: its child must go as well.
-                os.killpg(process.pid, signal.SIGKILL)
+                # nsenter forks to enter the pid namespace: its child must go as well. On Ctrl-C
+                # `communicate` itself waits a moment, in which both may have ended.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
         return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
 
