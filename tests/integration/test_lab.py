@@ -17,6 +17,7 @@ import pytest
 from fleet import CHECKOUT
 from lab import GIB, MIB, Lab, LabError, NodeSpec, payload, places, take_down
 from lab.disks import mounted_below
+from lab.processes import Process, of_namespace
 from lab.registry import NAMESPACE
 
 TWO_IMAGES = payload.demo(2)
@@ -51,15 +52,10 @@ def processes() -> list[str]:
     return lines
 
 
-def network_namespaces() -> set[str]:
-    """Return the network namespaces that any process is in."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/ns/net"):
-        try:
-            found.add(os.readlink(path))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
+def inside(name: str) -> list[Process]:
+    """Return the processes that are in a lab's network namespaces."""
+    namespaces = (places.state_dir(name) / "namespaces").iterdir()
+    return [process for path in namespaces for process in of_namespace(path.stat().st_ino)]
 
 
 def token_of(name: str) -> str:
@@ -80,7 +76,6 @@ def pair() -> Iterator[Lab]:
 
 def test_three_nodes_answer_and_nothing_stays(tmp_path: Path) -> None:
     """Root and a user with sudo get in over ssh; after down, no trace but the build cache."""
-    namespaces = network_namespaces()
     started = time.monotonic()
     lab = Lab.up([NodeSpec(f"node{number}") for number in (1, 2, 3)])
     print(f"three nodes up in {time.monotonic() - started:.1f} s")
@@ -103,10 +98,12 @@ def test_three_nodes_answer_and_nothing_stays(tmp_path: Path) -> None:
             )
             assert done.stdout.count("| CHANGED | rc=0 >>\nroot") == 3
         assert any("[mux]" in line and lab.name in line for line in processes())
+        running = inside(lab.name)
+        assert running
     finally:
         lab.down()
     assert traces(lab.name, token_of(lab.name)) == []
-    assert network_namespaces() <= namespaces
+    assert [process for process in running if process.alive] == []
 
 
 def test_a_lab_that_cannot_start_leaves_nothing() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,18 +30,21 @@ def run(scenario: str) -> bool:
     """Run one scenario from create to destroy; show all that it said when it fails."""
     started = time.monotonic()
     lab = f"m-{scenario.replace('_', '-')}"
-    # One that was interrupted, by more than Ctrl-C, has left its own.
+    # One that was interrupted, by more than Ctrl-C, has left its own; and molecule, in a folder
+    # that it would find again, the note that its node is there.
     take_down(lab)
     try:
-        done = subprocess.run(
-            ["molecule", "test", "--scenario-name", scenario],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(prefix=f"molecule-{scenario}-") as notes:
+            done = subprocess.run(
+                ["molecule", "test", "--scenario-name", scenario],
+                cwd=ROOT,
+                env={**os.environ, "MOLECULE_EPHEMERAL_DIRECTORY": notes},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
     finally:
         take_down(lab)
     passed = done.returncode == 0
