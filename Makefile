@@ -8,7 +8,9 @@ NAME ?= lab
 IMAGES ?= 30
 # What pytest is given: `make unit PYTEST_ARGS="-k reference -x"`.
 PYTEST_ARGS ?=
-GATES := lint types imports static yaml ansible-lint docs-lint security sanity unit matrix build integration molecule bench-short
+# These need neither nodes nor quiet; the slowest first, as they run beside one another.
+GATES := matrix unit sanity ansible-lint static docs-lint build types security yaml imports lint
+NODE_GATES := integration molecule bench-short
 
 # Bytecode goes beside the other caches, not into the tree that is linted, copied and packed.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
@@ -19,7 +21,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 TOOLS := $(shell PYTHONPATH=tests $(PYTHON) -m tooling.venvs path)
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults faults-short $(GATES)
+.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults faults-short $(GATES) $(NODE_GATES)
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,7 +39,7 @@ lab:
 	@$(TOOLS)/python -m lab setup
 
 test: setup ## every gate, all of them also when one fails; a summary at the end
-	@$(TOOLS)/python -m tooling.gates $(GATES)
+	@$(TOOLS)/python -m tooling.gates $(GATES) --alone $(NODE_GATES)
 
 demo: setup ## three real nodes, pinned; KEEP=1 leaves them up
 	@$(TOOLS)/python tests/demo.py
@@ -98,9 +100,10 @@ matrix: tools ## gate: unit tests on the oldest, a middle and the newest ansible
 build: tools ## gate: the collection builds, installs into an empty path and is found there
 	python -m tooling.build
 
+# Each of the two has nodes of its own; they wait for links and daemons as much as they work.
 integration: setup ## gate: modules, roles and playbooks on real nodes
 	@python -m tooling.venvs matrix
-	pytest tests/integration $(PYTEST_ARGS)
+	pytest tests/integration --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 molecule: setup ## gate: every molecule scenario on real nodes
 	python -m tooling.molecule

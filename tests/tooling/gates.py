@@ -1,20 +1,25 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run gates one after the other, all of them also when one fails, and sum up.
+"""Run gates, all of them also when one fails, and sum up.
 
-    python3 -m tooling.gates lint types unit ...
+    python3 -m tooling.gates lint types unit ... --alone integration ...
 
-A gate is a target of the Makefile. One that runs pytest counts as its tests, any other as one. Nothing
+Those before `--alone` run as many at once as there are processors, the others one after the other:
+nodes and times are measured there. A gate is a target of the Makefile. One that runs pytest counts as its tests, any other as one. Nothing
 may be skipped: pytest's summary with a skipped or expected failure in it fails the gate.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +57,25 @@ def outcome_of(gate: str, return_code: int, output: list[str], seconds: float) -
     return Outcome(gate, passed, max(failed, 1) if remarks else failed, ", ".join(remarks), seconds)
 
 
-def run_gate(gate: str) -> Outcome:
+def run_beside_others(gate: str) -> Outcome:
+    """Run one gate, its output shown in one piece at its end."""
+    output: list[str] = []
+    outcome = _run(gate, output.append)
+    print(_heading(gate), *output, sep="", end="", flush=True)
+    return outcome
+
+
+def run_alone(gate: str) -> Outcome:
     """Run one gate, its output passed on line by line."""
-    print(f"\n===== {gate} =====", flush=True)
+    print(_heading(gate), end="", flush=True)
+    return _run(gate, lambda line: print(line, end="", flush=True))
+
+
+def _heading(gate: str) -> str:
+    return f"\n===== {gate} =====\n"
+
+
+def _run(gate: str, show: Callable[[str], None]) -> Outcome:
     started = time.monotonic()
     output = []
     with subprocess.Popen(
@@ -68,12 +89,12 @@ def run_gate(gate: str) -> Outcome:
     ) as process:
         assert process.stdout
         for line in process.stdout:
-            print(line, end="", flush=True)
+            show(line)
             output.append(line)
     return outcome_of(gate, process.wait(), output, time.monotonic() - started)
 
 
-def summary(outcomes: list[Outcome]) -> str:
+def summary(outcomes: list[Outcome], seconds: float) -> str:
     """Return a table of the gates and, as its last line, how many tests passed and failed."""
     lines = ["", f"{'gate':<14}{'passed':>8}{'failed':>8}{'seconds':>9}"]
     lines += [
@@ -81,19 +102,27 @@ def summary(outcomes: list[Outcome]) -> str:
         for o in outcomes
     ]
     passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
-    lines.append(f"{'all':<14}{passed:>8}{failed:>8}{sum(o.seconds for o in outcomes):>9.1f}")
+    lines.append(f"{'all':<14}{passed:>8}{failed:>8}{seconds:>9.1f}")
     return "\n".join([*lines, "", f"{passed} passed, {failed} failed"])
 
 
-def main(gates: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the gates; 1 when one of them is red."""
-    outcomes: list[Outcome] = []
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("gates", nargs="*", help="run beside one another")
+    parser.add_argument(
+        "--alone", nargs="*", default=[], help="run one after the other, after them"
+    )
+    chosen = parser.parse_args(arguments)
+    started = time.monotonic()
     try:
-        outcomes += map(run_gate, gates)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            outcomes = list(pool.map(run_beside_others, chosen.gates))
+        outcomes += map(run_alone, chosen.alone)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130
-    print(summary(outcomes))
+    print(summary(outcomes, time.monotonic() - started))
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
 
