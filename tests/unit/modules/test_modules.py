@@ -300,6 +300,19 @@ class TestPinnedImageSet:
         assert [one["outcome"] for one in result["images"]] == ["failed", "pulled"]
         assert keys(result) == PULL_KEYS
 
+    def test_a_failure_leaves_out_what_is_present(
+        self, host: FakeHost, run_module: RunModule
+    ) -> None:
+        """Ansible prints all that a task returns when it fails."""
+        host.files[IMAGES_JSON] = images_json([B])
+        failed = crictl("pull", A, rc=1, stderr='level=fatal msg="manifest unknown"')
+        host.expect(status_config(), images([B]), failed, images([B]))
+        result = run_module("pinned_image_set", references=[A, B], locked=LOCKED)
+        assert [one["reference"] for one in result["images"]] == [A]
+        assert result["plan"] == []
+        assert result["download_bytes"] == 1000
+        assert keys(result) == PULL_KEYS
+
     def test_causes_are_sorted(self, host: FakeHost, run_module: RunModule) -> None:
         """Each once; failures alone are no change."""
         said = {
