@@ -150,26 +150,41 @@ def _needs(
 
 
 def _details(node: Mapping[str, Any]) -> Iterable[str]:
-    failed = [one for one in node["images"] if one["outcome"] == "failed"]
-    for one in failed:
-        tries = f" ({one['attempts']} tries)" if one["attempts"] > 1 else ""
-        said = str(one["message"]).rstrip(".")
-        needed = remedy_for(one["cause"]).needed
-        yield f"{one['reference']}: {one['cause']}: {said}{tries}. {needed}"
+    failed: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in node["images"]:
+        if one["outcome"] == "failed":
+            failed.setdefault((one["cause"], one["message"]), []).append(one)
+    for (cause, message), alike in failed.items():
+        tries = max(one["attempts"] for one in alike)
+        said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
+        yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
     for one in node["plan"]:
         yield f"would pull {one['reference']}, {_megabytes(one['bytes'])}"
-    if node["state"] == FAILED and not failed:
-        for deviation in node["deviations"]:
-            needed = remedy_for_deviation(deviation["kind"]).needed
-            said = f"{deviation['kind']}: {deviation['subject']}: {deviation['detail']}"
-            yield f"{said.rstrip('.')}. {needed}" if needed else said
+    if node["message"].startswith(_DEVIATES):
+        yield from _deviation_lines(node["deviations"])
+
+
+def _deviation_lines(deviations: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in deviations:
+        found.setdefault((one["kind"], one["detail"]), []).append(one)
+    for (kind, detail), alike in found.items():
+        needed = remedy_for_deviation(kind).needed
+        said = f"{kind}: {_first(alike, 'subject')}: {detail}"
+        yield f"{said.rstrip('.')}. {needed}" if needed else said
+
+
+def _first(alike: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Name the first of those of which the same is said, and count the others."""
+    first = str(alike[0][key])
+    return f"{first} and {len(alike) - 1} more" if len(alike) > 1 else first
 
 
 def _summary(node: Mapping[str, Any]) -> str:
     if node["state"] in (FAILED, UNREACHABLE):
         staged = len(node["staged"])
-        stays = f"; old pins still staged: {staged} (until a run can finish)" if staged else ""
-        return _failure(node) + stays
+        stays = f"; old pins still staged: {staged} (until a run can finish)"
+        return _failure(node).rstrip(".") + stays if staged else _failure(node)
     if node["state"] == WOULD_CHANGE:
         return _prediction(node)
     parts = [f"{node['wanted']} images present and pinned" if node["wanted"] else "nothing pinned"]
@@ -185,6 +200,9 @@ def _failure(node: Mapping[str, Any]) -> str:
     if node["state"] == FAILED and causes:
         failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
         return f"{failed} of {node['wanted']} images failed ({', '.join(causes)})"
+    if node["message"].startswith(_DEVIATES):
+        kinds = [one["kind"] for one in node["deviations"]]
+        return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     return str(node["message"])
 
 

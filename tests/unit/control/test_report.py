@@ -251,22 +251,59 @@ def test_lines() -> None:
 def test_a_long_story_is_shortened() -> None:
     """Five images or nodes are named, the others counted; the document has all."""
     failed = [
-        image(f"i{number}", "failed", cause="timeout", message="slow.", attempts=3)
+        image(f"i{number}", "failed", cause="timeout", message=f"slow {number}.", attempts=3)
         for number in range(7)
     ]
     look = {**LACKING, "wanted": 7}
     node = report(look, {"msg": "x"}, image_pull_result={"images": failed})
     lines = node_lines({f"n{number}": node for number in range(6)})
-    tried = "timeout: slow (3 tries). The next run tries again."
+    tried = "(3 tries). The next run tries again."
     assert lines[:7] == [
         "n0  failed        7 of 7 images failed (timeout)",
-        *(f"      i{number}: {tried}" for number in range(5)),
+        *(f"      i{number}: timeout: slow {number} {tried}" for number in range(5)),
         "      ... and 2 more",
     ]
     assert lines[-3:] == [
         "6 failed",
         "0 of 6 nodes are whole.",
         "The next run tries again: n0, n1, n2, n3, n4 and 1 more.",
+    ]
+
+
+def test_what_is_the_same_of_many_is_said_once() -> None:
+    """A registry that is down, or a node that is empty, is one line and not a screen."""
+    failed = [
+        image(f"i{number}", "failed", cause=cause, message="refused.", attempts=number)
+        for number, cause in enumerate(["unreachable", "tls", "unreachable", "unreachable"])
+    ]
+    node = report(LACKING, {"msg": "x"}, image_pull_result={"images": failed})
+    again = "refused (3 tries). The next run tries again."
+    assert node_lines({"n": node})[1:3] == [
+        f"     i0 and 2 more: unreachable: {again}",
+        "     i1: tls: refused. " + remedy_for("tls").needed,
+    ]
+    found = [
+        {"kind": kind, "subject": subject, "detail": "not there"}
+        for kind, subject in [("file_differs", "/50"), ("missing", A), ("missing", B)]
+    ]
+    deviating = report({**LACKING, "deviations": found}, {"msg": "the node deviates (x): y"})
+    assert node_lines({"n": deviating})[:3] == [
+        "n  failed        1 file_differs, 2 missing",
+        "     file_differs: /50: not there",
+        f"     missing: {A} and 1 more: not there",
+    ]
+
+
+def test_what_was_to_be_mended_is_no_failure() -> None:
+    """How a node deviated at first is not why its run failed; and one full stop is enough."""
+    found = [{"kind": "missing", "subject": A, "detail": "not there"}]
+    node = report(
+        {**LACKING, "deviations": found}, {"msg": "no room."}, pin_dropin_result={"kept": [B]}
+    )
+    assert node["deviations"] == found
+    assert node_lines({"n": node})[:2] == [
+        "n  failed        no room; old pins still staged: 1 (until a run can finish)",
+        "1 failed",
     ]
 
 
@@ -422,7 +459,7 @@ def test_what_verify_images_found(kinds: list[str], needs: str, said: str) -> No
 def test_a_deviation_says_what_it_needs() -> None:
     """Where a person has to see to it."""
     found = [{"kind": "overridden", "subject": "/60-x", "detail": "its pins replace ours."}]
-    node = report({**LACKING, "deviations": found}, {"msg": "x"})
+    node = report({**LACKING, "deviations": found}, {"msg": "the node deviates (x): y"})
     assert node_lines({"n": node})[1] == (
         "     overridden: /60-x: its pins replace ours. Remove pinned_images there."
     )
