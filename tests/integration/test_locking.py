@@ -263,6 +263,10 @@ def test_release(
     assert sorted(locking.references()) == sorted(
         [release, images[0].reference, images[2].reference]
     )
+    names = {one["reference"]: one["names"] for one in locking.locked()["images"]}
+    assert names == {
+        release: ["release"], images[0].reference: ["cli"], images[2].reference: ["etcd"],
+    }  # fmt: skip
     (written,) = locking.locked()["sets"]
     assert written["source"] == f"release {named}@{digest} (4.10.3)"
     assert written["excluded"] == [
