@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping
 
 from ..errors import EdgefleetError
 
@@ -165,7 +165,7 @@ def is_drop_in(path: str) -> bool:
 def parse_kubelet_limits(
     text: str,
     path: str,
-    drop_ins: Sequence[tuple[str, str]] = (),
+    drop_ins: Iterable[tuple[str, str]] = (),
     flags: Mapping[str, str] | None = None,
 ) -> KubeletLimits:
     """Parse a KubeletConfiguration, JSON or block-style YAML, with all that is laid over it.
