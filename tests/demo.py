@@ -21,6 +21,9 @@ _COMMAND = ["ansible-playbook", "playbooks/pin-images.yml", "-i"]
 # The one beside this Python: it need not be on the PATH of whoever goes on by hand.
 _PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
 _NODES = ("node1", "node2", "node3")
+# Ansible's own lines for hosts that a task did not change say nothing here that the report does not.
+_QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "false", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
+_SETTINGS = " ".join(f"{name}={value}" for name, value in _QUIET.items())
 
 
 def main() -> int:
@@ -29,6 +32,8 @@ def main() -> int:
     _say("Start three CRI-O nodes and a registry")
     lab = Lab.up([NodeSpec(name) for name in _NODES])
     try:
+        _say("Fill the registry with 30 images that share layers")
+        offered = lab.offer(payload.demo())
         _demonstrate(lab)
     finally:
         if not keep:
@@ -36,15 +41,44 @@ def main() -> int:
             lab.down()
     if keep:
         _say("The nodes stay up")
-        print(f"pin again:  {' '.join([_PROGRAM, *_COMMAND[1:]])} {lab.inventory}")
-        print(f"verify:     {_PROGRAM} playbooks/verify_images.yml -i {lab.inventory}")
-        print(f"take down:  make lab-down NAME={lab.name}")
+        print("\n".join(_next_commands(lab, offered)))
     return 0
 
 
+def _next_commands(lab: Lab, offered: Path) -> list[str]:
+    """Return how to go on by hand, in an order that makes sense, each with what it shows."""
+    folder = Path(_PROGRAM).parent
+    pin, image = (
+        "ansible-playbook playbooks/pin-images.yml -i $lab",
+        min(lab.node("node1").pinned()),
+    )
+    locking = "ansible-playbook playbooks/lock_images.yml -i $lab"
+    lock = f"-e pin_images_lock={lab.state_dir}/demo.lock.yml"
+    commands = [
+        ("for a short screen, in the checkout", f"export PATH={folder}:$PATH {_SETTINGS}"),
+        ("where the nodes are", f"lab={lab.inventory}"),
+        ("is all as it should be?", "ansible-playbook playbooks/verify_images.yml -i $lab"),
+        ("break something", f"ansible -i $lab node1 -a 'crictl rmi {image}'"),
+        ("is it noticed?", "ansible-playbook playbooks/verify_images.yml -i $lab"),
+        ("what would be done, and does it fit?", f"{pin} --check --diff"),
+        ("refused where it does not fit", f"{pin} -e pin_images_min_free_bytes=1000000000000"),
+        ("pin again", pin),
+        (
+            "lock what is wanted, for review",
+            f"{locking} -e pin_images_sets={offered} {lock}",
+        ),
+        (
+            "does all of it still answer?",
+            f"{locking} --check {lock}",
+        ),
+        ("pin from the lock", f"{pin} {lock}"),
+        ("pin nothing any more", "ansible-playbook playbooks/unpin_images.yml -i $lab"),
+        ("take down", f"make lab-down NAME={lab.name}"),
+    ]
+    return [line for what, command in commands for line in (f"# {what}", command)]
+
+
 def _demonstrate(lab: Lab) -> None:
-    _say("Fill the registry with 30 images that share layers")
-    lab.offer(payload.demo())
     _show_nodes(lab)
 
     _say("Pin them")
@@ -67,9 +101,10 @@ def _demonstrate(lab: Lab) -> None:
 
 
 def _pin(lab: Lab) -> None:
-    print(f"$ {' '.join(_COMMAND)} {lab.inventory}", flush=True)
+    print(f"$ {_SETTINGS} {' '.join(_COMMAND)} {lab.inventory}", flush=True)
     started = time.monotonic()
-    subprocess.run([_PROGRAM, *_COMMAND[1:], str(lab.inventory)], cwd=_CHECKOUT, check=True)
+    argv = [_PROGRAM, *_COMMAND[1:], str(lab.inventory)]
+    subprocess.run(argv, cwd=_CHECKOUT, check=True, env={**os.environ, **_QUIET})
     print(f"({time.monotonic() - started:.1f} s)")
 
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -43,8 +44,9 @@ from ..plugin_utils.control import (
 )
 
 _MODE = 0o644
-# A line each time this part of all images is done.
+# A line each time this part of all images is done, and not more often than that, in seconds.
 _PROGRESS_STEPS = 10
+_PROGRESS_INTERVAL = 5.0
 
 
 class ActionModule(ActionBase):
@@ -84,30 +86,35 @@ class ActionModule(ActionBase):
             raise EdgefleetError(
                 "writing the lock", "it has no path", "Name one in pin_images_lock."
             )
-        before = _read_before(arguments["path"])
+        sources = _sources(arguments)
         # In check mode a lock is verified: what is remembered of registries proves nothing.
         verifies = bool(self._task.check_mode and arguments["path"])
+        before = _read_before(arguments["path"], is_needed=verifies and not sources)
         skopeo = Skopeo(LocalControlHost(), arguments["registry_auth"] or "")
         folder = f"{cache_folder()}/manifests"
         registry = Manifests(LocalControlHost(), skopeo, folder, ask=verifies)
         failed: tuple[Unresolved, ...] = ()
         if verifies and before:
             failed = verify_lock(registry, before)
-        if verifies and before and not _sources(arguments):
-            return self._answer(arguments, before, before, failed)
+            asked = len(before.images)
+            _say(f"{asked - len(failed)} of {asked} images of {arguments['path']} answer as locked")
+        if verifies and before and not sources:
+            return self._verified(before, arguments, failed)
         platforms = parse_pool_platforms(_platforms(arguments["platforms"]), "platforms")
         images = ImageSources(
             registry, ImageFiles(LocalControlHost(), skopeo, cache_folder()), platforms
         )
-        sets = self._read(arguments, images)
+        sets = self._read(sources, arguments, images)
         made = make_lock(
-            registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress
+            registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress()
         )
         # What is wanted and was locked before fails twice, and is named once.
         each = {one.reference: one for one in (*failed, *made.unresolved)}
         return self._answer(arguments, before, made.lock, tuple(each.values()))
 
-    def _read(self, arguments: dict[str, Any], images: ImageSources) -> list[WantedSet]:
+    def _read(
+        self, sources: list[Source], arguments: dict[str, Any], images: ImageSources
+    ) -> list[WantedSet]:
         place = SourcePlace(
             LocalControlHost(),
             search_folders(self._loader.get_basedir()),
@@ -115,7 +122,7 @@ class ActionModule(ActionBase):
             arguments["stores"],
             Display().warning,
         )
-        return read_sources(place, _sources(arguments), images.read)
+        return read_sources(place, sources, images.read)
 
     def _measurer(
         self, arguments: dict[str, Any], skopeo: Skopeo, before: Lock | None
@@ -139,6 +146,16 @@ class ActionModule(ActionBase):
 
         return measure if arguments["measure"] and not self._task.check_mode else recall
 
+    def _verified(
+        self, lock: Lock, arguments: dict[str, Any], failed: tuple[Unresolved, ...]
+    ) -> dict[str, Any]:
+        """Return what a lock that was asked for alone amounts to."""
+        if failed and not arguments["partial"]:
+            problem = f"verifying the lock {arguments['path']}"
+            return _failed(failed, problem, "did not answer as locked", "Mend them or lock again.")
+        _say_all(total_lines(lock_totals(lock)))
+        return {**_values(lock, failed), "changes": None}
+
     def _answer(
         self,
         arguments: dict[str, Any],
@@ -146,25 +163,14 @@ class ActionModule(ActionBase):
         lock: Lock,
         unresolved: tuple[Unresolved, ...],
     ) -> dict[str, Any]:
-        failed = [vars(one) for one in unresolved]
         if unresolved and not arguments["partial"]:
-            for one in unresolved:
-                Display().display(f"image_lock: {_failure_line(one)}")
-            return {"failed": True, "unresolved": failed, "msg": _failure(unresolved)}
-        totals = lock_totals(lock)
-        answer: dict[str, Any] = {
-            "unresolved": failed,
-            "lock": lock_document(lock),
-            "images": len(lock.images),
-            "layers": len(lock.layers),
-            "layer_bytes": sum(one.size for one in lock.layers.values()),
-            "totals": [asdict(one) for one in totals],
-        }
+            needed = "Mend or remove them; the lock was not changed."
+            return _failed(unresolved, "locking the images", "could not be resolved", needed)
+        answer = _values(lock, unresolved)
         if not arguments["path"]:
             return answer
         changes = compare_locks(before, lock) if before else None
-        for line in [*(change_lines(changes) if changes else []), *total_lines(totals)]:
-            Display().display(f"image_lock: {line}")
+        _say_all([*(change_lines(changes) if changes else []), *total_lines(lock_totals(lock))])
         return {
             **answer,
             "changes": asdict(changes) if changes else None,
@@ -178,6 +184,8 @@ class ActionModule(ActionBase):
         if changed and not self._task.check_mode:
             folder, name = os.path.split(target)
             host.write_atomic(target, after, _MODE, os.path.join(folder, f".{name}.new"))
+        would = "would be " if self._task.check_mode else ""
+        _say(f"{path} {would}written" if changed else f"{path} says so already, and stays as it is")
         return {
             "changed": changed,
             "diff": {
@@ -189,22 +197,51 @@ class ActionModule(ActionBase):
         }
 
 
-def _progress(done: int, total: int) -> None:
-    """Print how many images are done, a few times in all."""
-    if done % max(1, total // _PROGRESS_STEPS) == 0 or done == total:
-        Display().display(f"image_lock: {done} of {total} images")
+def _say(line: str) -> None:
+    Display().display(f"image_lock: {line}")
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        _say(line)
+
+
+class _Pace:
+    """Lets a line of progress through when the last one was some time ago."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Say whether to print one now; then the next one has to wait."""
+        now = time.monotonic()
+        if now - self._last < _PROGRESS_INTERVAL:
+            return False
+        self._last = now
+        return True
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Return what prints how many images are done, a few times in all, where that takes long."""
+    pace = _Pace()
+
+    def progress(done: int, total: int) -> None:
+        if (done % max(1, total // _PROGRESS_STEPS) == 0 or done == total) and pace.is_due():
+            _say(f"{done} of {total} images")
+
+    return progress
 
 
 def _measure_progress(layers: Mapping[str, WantedLayer]) -> Callable[[int, int], None]:
     total = sum(one.size for one in layers.values())
-    shown = [0]
+    pace, shown = _Pace(), [0]
 
     def progress(done: int, done_bytes: int) -> None:
         step = done_bytes * _PROGRESS_STEPS // max(1, total)
-        if step > shown[0] or done == len(layers):
+        if (step > shown[0] or done == len(layers)) and pace.is_due():
             shown[0] = step
-            Display().display(
-                f"image_lock: {done} of {len(layers)} layers measured,"
+            _say(
+                f"{done} of {len(layers)} layers measured,"
                 f" {readable_bytes(done_bytes)} of {readable_bytes(total)}"
             )
 
@@ -225,26 +262,59 @@ def _sources(arguments: dict[str, Any]) -> list[Source]:
     return [*shorthand, *parse_sources(listed, "pin_images_sources")]
 
 
-def _read_before(path: str | None) -> Lock | None:
-    """Return the lock that is there; one that cannot be read is replaced, and compared to nothing."""
+def _read_before(path: str | None, is_needed: bool) -> Lock | None:
+    """Return the lock that is there; one that cannot be read is replaced, and compared to nothing.
+
+    :param is_needed: there is nothing else to go by, so it must be there and be one.
+    :raises EdgefleetError: when it is not.
+    """
     text = LocalControlHost().read(os.path.abspath(path)) if path else None
-    if not path or text is None:
+    if not path:
+        return None
+    if text is None:
+        if is_needed:
+            raise EdgefleetError(
+                f"reading the lock {path}",
+                f"there is no {os.path.abspath(path)}, and no source to make one from",
+                "Correct pin_images_lock, or name what to lock in pin_images_sets or"
+                " pin_images_sources.",
+            )
         return None
     try:
         return parse_lock(load_documents(text, path), path)
     except EdgefleetError as error:
+        if is_needed:
+            raise
         Display().warning(f"{error} What changes is not shown.")
         return None
+
+
+def _values(lock: Lock, unresolved: tuple[Unresolved, ...]) -> dict[str, Any]:
+    """Return what is returned of every lock."""
+    return {
+        "unresolved": [vars(one) for one in unresolved],
+        "lock": lock_document(lock),
+        "images": len(lock.images),
+        "layers": len(lock.layers),
+        "layer_bytes": sum(one.size for one in lock.layers.values()),
+        "totals": [asdict(one) for one in lock_totals(lock)],
+    }
+
+
+def _failed(
+    unresolved: tuple[Unresolved, ...], problem: str, what: str, needed: str
+) -> dict[str, Any]:
+    """Print a line for each image that failed; the message has the first of them."""
+    lines = [_failure_line(one) for one in unresolved]
+    _say_all(lines)
+    more = f"; {len(lines) - 1} more, named above" if len(lines) > 1 else ""
+    return {
+        "failed": True,
+        "unresolved": [vars(one) for one in unresolved],
+        "msg": f"{problem}: {len(lines)} {what}: {lines[0]}{more}. {needed}",
+    }
 
 
 def _failure_line(one: Unresolved) -> str:
     sets = f"set {', '.join(one.sets)}: " if one.sets else ""
     return f"{sets}{one.reference}: {one.cause}: {one.message}"
-
-
-def _failure(unresolved: tuple[Unresolved, ...]) -> str:
-    named = "; ".join(_failure_line(one) for one in unresolved)
-    return (
-        f"locking the images: {len(unresolved)} could not be resolved: {named}."
-        " Mend or remove them; the lock was not changed."
-    )

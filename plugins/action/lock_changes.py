@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.actions.sources import read_lock
+from ..module_utils.documents.lock import Lock
 from ..module_utils.documents.lock_changes import (
     change_lines,
     compare_locks,
@@ -21,6 +22,12 @@ from ..module_utils.documents.lock_changes import (
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
 from ..plugin_utils.control import search_folders
+
+# What the playbook takes the options from.
+_VARIABLES = {
+    "before": ("pin_images_lock_before", "the older lock"),
+    "after": ("pin_images_lock", "the newer lock"),
+}
 
 
 class ActionModule(ActionBase):
@@ -39,11 +46,8 @@ class ActionModule(ActionBase):
                 "after": {"type": "str", "required": True},
             },
         )
-        folders = search_folders(self._loader.get_basedir())
         try:
-            before, after = (
-                read_lock(LocalHost(), arguments[one], folders) for one in ("before", "after")
-            )
+            before, after = self._locks(arguments)
         except EdgefleetError as error:
             result.update(failed=True, msg=str(error))
             return result
@@ -54,3 +58,13 @@ class ActionModule(ActionBase):
             changed=False, changes=asdict(changes), totals=[asdict(one) for one in totals]
         )
         return result
+
+    def _locks(self, arguments: dict[str, Any]) -> list[Lock]:
+        """Read both locks; an empty path is a variable that nobody set."""
+        for option, (variable, lock) in _VARIABLES.items():
+            if not arguments[option]:
+                raise EdgefleetError(
+                    "comparing the locks", f"{variable} is not set", f"Name {lock} in it."
+                )
+        folders = search_folders(self._loader.get_basedir())
+        return [read_lock(LocalHost(), arguments[option], folders) for option in _VARIABLES]

@@ -11,6 +11,7 @@ short_description: Own the drop-in that pins images in CRI-O
 version_added: 0.1.0
 description:
   - Writes or removes the drop-in in one step, after CRI-O itself has read a copy of its whole configuration with the new content.
+  - The diff shows a line for each image; the file has them in one, byte for byte as OpenShift writes it.
   - Does not make CRI-O take it; M(edgefleet.crio.crio_reload) does.
   - Refuses nodes that OpenShift's Machine Config Operator manages, and CRI-O before 1.28.
 options:
@@ -103,7 +104,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.pin_files import FAIL, MERGE
 from ..module_utils.actions.pins import DropInResult, write_drop_in
-from ..module_utils.documents.drop_in import DEFAULT_PATH
+from ..module_utils.documents.drop_in import DEFAULT_PATH, comparable_drop_ins
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
@@ -151,6 +152,7 @@ def main() -> None:
 
 def _result(path: str, written: DropInResult) -> dict[str, Any]:
     plan = written.plan
+    before, after = comparable_drop_ins(written.before or "", plan.text or "")
     return {
         "changed": plan.changed,
         "references": [one for one in plan.references if one not in written.merged],
@@ -162,8 +164,8 @@ def _result(path: str, written: DropInResult) -> dict[str, Any]:
         "diff": {
             "before_header": path,
             "after_header": path,
-            "before": written.before or "",
-            "after": plan.text or "",
+            "before": before,
+            "after": after,
         },
     }
 

@@ -51,6 +51,9 @@ changes:
       description: References that went.
       type: list
       elements: str
+    names:
+      description: For those of them that have names at their sources, as components of a release do, these names.
+      type: dict
     moved:
       description: Tags that lead to another digest now; their images are not named in the two lists before.
       type: list

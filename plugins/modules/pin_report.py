@@ -47,7 +47,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 nodes:
-  description: For each node, what became of it.
+  description:
+    - For each node, what became of it, with the images that are not simply present and how the node deviates.
+    - C(needs) says who or what mends it, V(person), V(run) for the same run once more, V(pin_images), or nothing.
   returned: always
   type: dict
 """

@@ -94,7 +94,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: What became of each image.
+  description: What became of each image. Where the module fails, those that are simply present are left out.
   returned: always
   type: list
   elements: dict
@@ -128,7 +128,9 @@ images:
         - 0 where nothing is known of its layers, and with O(state=absent).
       type: int
 plan:
-  description: What is to be pulled, in the order of its starts when no image has to wait for another one's layers.
+  description:
+    - What is to be pulled, in the order of its starts when no image has to wait for another one's layers.
+    - Empty where the module fails.
   returned: always
   type: list
   elements: dict
@@ -170,6 +172,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.pull import (
     FAILED,
+    PRESENT,
     ImageOutcome,
     PullPolicy,
     PullResult,
@@ -216,6 +219,9 @@ def main() -> None:
     }
     failed = [one for one in pulled.images if one.outcome == FAILED]
     if failed:
+        # Ansible prints all that a task returns when it fails.
+        told = [vars(one) for one in pulled.images if one.outcome != PRESENT]
+        result.update(images=told, plan=[])
         module.fail_json(msg=_failure(failed, len(pulled.images)), **result)
     module.exit_json(**result)
 

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed image needs, by the class of its cause, and whether a person has to see to it."""
+"""What a failed image or a deviation needs, and whether a person has to see to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Remedy:
-    """``needed`` is a sentence; without ``person`` the next run may well succeed by itself."""
+    """``needed`` is a sentence, or empty; without ``person`` a run may well succeed by itself."""
 
     person: bool
     needed: str
@@ -34,3 +34,17 @@ _UNKNOWN = Remedy(True, "Read what CRI-O said.")
 def remedy_for(cause: str) -> Remedy:
     """Return the remedy for a class of failure, as pinned_image_set returns it."""
     return _REMEDIES.get(cause, _UNKNOWN)
+
+
+# The ways in which verify_images finds a node to deviate that pin_images does not mend by itself.
+_DEVIATIONS = {
+    "overridden": Remedy(True, "Remove pinned_images there."),
+    "daemon_unreachable": Remedy(True, "See why CRI-O does not answer."),
+    "corrupt": Remedy(True, "Run pin_images with pin_images_deep."),
+}
+_MENDED = Remedy(False, "")
+
+
+def remedy_for_deviation(kind: str) -> Remedy:
+    """Return the remedy for a kind of deviation, as pinned_image_set_info returns it."""
+    return _DEVIATIONS.get(kind, _MENDED)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .remedies import remedy_for
+from .remedies import remedy_for, remedy_for_deviation
 
 CONVERGED = "converged"
 CHANGED = "changed"
@@ -17,6 +18,19 @@ FAILED = "failed"
 UNREACHABLE = "unreachable"
 _ORDER = (CONVERGED, CHANGED, WOULD_CHANGE, FAILED, UNREACHABLE)
 _WHOLE = (CONVERGED, CHANGED)
+# Who or what mends a node that is not whole: a person, the same run once more, or pin_images.
+PERSON = "person"
+RUN = "run"
+PIN_IMAGES = "pin_images"
+# A shell returns this and the number of the signal that ended its program (POSIX, 2.8.2).
+_RC_SIGNALS = 128
+# How the messages begin: of a module that was killed, of the role pin_verify.
+_KILLED = "a module was killed on the node"
+_DEVIATES = "the node deviates"
+# What ssh adds to what a module printed on a terminal.
+_CLOSED = "Shared connection to"
+# What the steps say when they met another run, or somebody's pull; that ends by itself.
+_PASSING = ("another run holds this node", "somebody's pull is in flight")
 # What interpreters and ansible-core say of a node whose Python cannot run the modules.
 _OLD_PYTHON = (
     "future feature annotations is not defined",
@@ -24,6 +38,12 @@ _OLD_PYTHON = (
     "requires a minimum of Python",
     "SyntaxError: invalid syntax",
 )
+# The last lines, in this order, with the nodes that they are about.
+_SAID = {
+    PERSON: "Needs a person",
+    PIN_IMAGES: "The next pin_images run mends",
+    RUN: "The next run tries again",
+}
 # How many images or deviations of one node are worth the screen; the document has all.
 _SHOWN_MAX = 5
 
@@ -42,10 +62,12 @@ def node_report(
         (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
         ``images`` (those not simply present, each with ``reference``, ``outcome``, ``cause``,
         ``message``, ``attempts`` and ``bytes``, its own part of the download), ``plan`` (where the
-        run only predicted: each ``reference`` and its ``bytes`` in the order of their pulls) and
-        ``deviations`` (what the node was found to lack, when it is not whole).
+        run only predicted: each ``reference`` and its ``bytes`` in the order of their pulls),
+        ``deviations`` (what the node was found to lack, when it is not whole) and ``needs`` (who
+        mends it: one of the constants above, empty for a node that did not fail).
     """
     look = next(iter(steps.values()), {})
+    is_only_verified = "pin_verify_result" in list(steps)[:1]
     if look.get("converged") and not look.get("removable"):
         steps = dict(list(steps.items())[:1])
     images = _images(steps, look, check_mode)
@@ -54,6 +76,7 @@ def node_report(
     else:
         state, message = _state(check_mode, look, failure, images)
     found = steps.get("pin_verify_result") or look
+    deviations = [] if state in _WHOLE else list(found.get("deviations") or ())
     pulled = steps.get("image_pull_result") or {}
     return {
         "state": state,
@@ -65,7 +88,8 @@ def node_report(
         "staged": list((steps.get("pin_dropin_result") or {}).get("kept") or ()),
         "images": images,
         "plan": list(pulled.get("plan") or ()) if check_mode and look.get("missing") else [],
-        "deviations": [] if state in _WHOLE else list(found.get("deviations") or ()),
+        "deviations": deviations,
+        "needs": _needs(state, message, images, deviations, is_only_verified),
     }
 
 
@@ -88,17 +112,13 @@ def _sum(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         (state, sum(1 for one in nodes.values() if one["state"] == state)) for state in _ORDER
     ]
     lines = [", ".join(f"{count} {state}" for state, count in counted if count) or "no nodes"]
-    failing = {name: one for name, one in nodes.items() if one["state"] in (FAILED, UNREACHABLE)}
-    persons = sorted(name for name, one in failing.items() if _needs_person(one))
-    if failing:
+    if any(one["needs"] for one in nodes.values()):
         whole = sum(count for state, count in counted if state in _WHOLE)
         lines.append(f"{whole} of {len(nodes)} nodes are whole.")
-    if persons:
-        lines.append(f"Needs a person: {_shortened(persons)}.")
-    if len(persons) < len(failing):
-        lines.append(
-            f"The next run tries again: {_shortened(sorted(set(failing) - set(persons)))}."
-        )
+    for needs, said in _SAID.items():
+        names = sorted(name for name, one in nodes.items() if one["needs"] == needs)
+        if names:
+            lines.append(f"{said}: {_shortened(names)}.")
     return lines
 
 
@@ -107,33 +127,64 @@ def _shortened(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else shown
 
 
-def _needs_person(node: Mapping[str, Any]) -> bool:
-    """Say whether another run alone would not help, as far as one can know."""
-    failed = [one for one in node["images"] if one["outcome"] == "failed"]
+def _needs(
+    state: str,
+    message: str,
+    images: Sequence[Mapping[str, Any]],
+    deviations: Sequence[Mapping[str, Any]],
+    is_only_verified: bool,
+) -> str:
+    """Say who or what mends a node, as far as one can know; empty where nothing failed."""
+    if state not in (FAILED, UNREACHABLE):
+        return ""
+    failed = [one for one in images if one["outcome"] == "failed"]
     if failed:
-        return any(remedy_for(one["cause"]).person for one in failed)
-    return node["state"] == FAILED
+        return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
+    if state == UNREACHABLE or any(sign in message for sign in (_KILLED, *_PASSING)):
+        return RUN
+    if message.startswith(_DEVIATES) and not any(
+        remedy_for_deviation(one["kind"]).person for one in deviations
+    ):
+        return PIN_IMAGES if is_only_verified else RUN
+    return PERSON
 
 
 def _details(node: Mapping[str, Any]) -> Iterable[str]:
-    failed = [one for one in node["images"] if one["outcome"] == "failed"]
-    for one in failed:
-        tries = f" ({one['attempts']} tries)" if one["attempts"] > 1 else ""
-        said = str(one["message"]).rstrip(".")
-        needed = remedy_for(one["cause"]).needed
-        yield f"{one['reference']}: {one['cause']}: {said}{tries}. {needed}"
+    failed: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in node["images"]:
+        if one["outcome"] == "failed":
+            failed.setdefault((one["cause"], one["message"]), []).append(one)
+    for (cause, message), alike in failed.items():
+        tries = max(one["attempts"] for one in alike)
+        said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
+        yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
     for one in node["plan"]:
         yield f"would pull {one['reference']}, {_megabytes(one['bytes'])}"
-    if node["state"] == FAILED and not failed:
-        for deviation in node["deviations"]:
-            yield f"{deviation['kind']}: {deviation['subject']}: {deviation['detail']}"
+    if node["message"].startswith(_DEVIATES):
+        yield from _deviation_lines(node["deviations"])
+
+
+def _deviation_lines(deviations: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in deviations:
+        found.setdefault((one["kind"], one["detail"]), []).append(one)
+    for (kind, detail), alike in found.items():
+        needed = remedy_for_deviation(kind).needed
+        said = f"{kind}: {_first(alike, 'subject')}: {detail}"
+        yield f"{said.rstrip('.')}. {needed}" if needed else said
+
+
+def _first(alike: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Name the first of those of which the same is said, and count the others."""
+    first = str(alike[0][key])
+    return f"{first} and {len(alike) - 1} more" if len(alike) > 1 else first
 
 
 def _summary(node: Mapping[str, Any]) -> str:
     if node["state"] in (FAILED, UNREACHABLE):
         staged = len(node["staged"])
-        stays = f"; old pins still staged: {staged} (until a run can finish)" if staged else ""
-        return _failure(node) + stays
+        stays = f"; old pins still staged: {staged} (until a run can finish)"
+        return _failure(node).rstrip(".") + stays if staged else _failure(node)
     if node["state"] == WOULD_CHANGE:
         return _prediction(node)
     parts = [f"{node['wanted']} images present and pinned" if node["wanted"] else "nothing pinned"]
@@ -149,6 +200,9 @@ def _failure(node: Mapping[str, Any]) -> str:
     if node["state"] == FAILED and causes:
         failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
         return f"{failed} of {node['wanted']} images failed ({', '.join(causes)})"
+    if node["message"].startswith(_DEVIATES):
+        kinds = [one["kind"] for one in node["deviations"]]
+        return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     return str(node["message"])
 
 
@@ -192,9 +246,27 @@ def _one_line(failure: Mapping[str, Any]) -> str:
     )
     if any(sign in said for sign in _OLD_PYTHON):
         return "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter)."
+    if "module_stdout" in failure:
+        return _no_answer(failure)
     # ansible-core 2.19 and newer put these words before the cause.
     message = " ".join(str(failure.get("msg") or "").split())
     return message.replace("Task failed: ", "").replace("Action failed: ", "")
+
+
+def _no_answer(failure: Mapping[str, Any]) -> str:
+    """Say how a module ended that returned nothing: ansible-core only says that it did not."""
+    code = int(failure.get("rc") or 0)
+    # Below 0 where no shell was between, as over a local connection.
+    number = -code if code < 0 else code - _RC_SIGNALS
+    if number in set(signal.Signals):
+        name = signal.Signals(number).name
+        hint = ", as when memory runs out" if number == signal.SIGKILL else ""
+        return f"{_KILLED} ({name}, rc {code}{hint}). Nothing that was done is lost: run again."
+    # Without pipelining there is a terminal, on which both come together.
+    printed = f"{failure['module_stdout']}\n{failure.get('module_stderr') or ''}"
+    lines = [line for line in printed.splitlines() if line.strip() and _CLOSED not in line]
+    last = " ".join(lines[-1].split()) if lines else "it printed nothing"
+    return f"a module gave no answer (rc {code}): {last}"
 
 
 def _images(

@@ -190,11 +190,15 @@ def test_verified(lab: Lab, images: list[payload.PushedImage], locking: Locking)
 
     lab.registry.delete("locking/gone", images[3].digest)
     assert locking.lock(source).changed() == {"localhost": 0}
-    for sources in ([source], []):
+    for sources, said in (
+        ([source], "1 could not be resolved"),
+        ([], "1 did not answer as locked"),
+    ):
         run = locking.lock(*sources, check=True)
         assert run.rc != 0
+        assert "image_lock: 5 of 6 images of " in run.output
         assert f"image_lock: set images: {reference}: not_found: " in run.output
-        assert "1 could not be resolved" in run.output
+        assert said in run.output
         assert locking.path.read_text() == text
 
 
@@ -263,6 +267,10 @@ def test_release(
     assert sorted(locking.references()) == sorted(
         [release, images[0].reference, images[2].reference]
     )
+    names = {one["reference"]: one["names"] for one in locking.locked()["images"]}
+    assert names == {
+        release: ["release"], images[0].reference: ["cli"], images[2].reference: ["etcd"],
+    }  # fmt: skip
     (written,) = locking.locked()["sets"]
     assert written["source"] == f"release {named}@{digest} (4.10.3)"
     assert written["excluded"] == [

@@ -189,6 +189,7 @@ def test_a_deviation_is_named_and_healed(pinned: Fleet, images: Images, deviate)
         assert verified.node("node2")["state"] == "failed"
         found = verified.node("node2")["deviations"]
         assert any(kind in (one["kind"], one["detail"][-len(kind) :]) for one in found)
+        assert "\nThe next pin_images run mends: node2.\n" in verified.output
     else:
         assert verified.rc == 0
     assert pinned.pin(pin_images_lock=lock_of(pinned)).rc == 0
@@ -307,6 +308,9 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
         failed = [one for one in run.node(name)["images"] if one["outcome"] == "failed"]
         assert [(one["reference"], one["cause"]) for one in failed] == [(gone, "not_found")]
     assert gone in run.output
+    # The report is the last screen, and no result of a module comes before it.
+    assert "download_bytes" not in run.output
+    assert len(run.output[run.output.index("FAILED!") :].splitlines()) < 100
     assert not lock.exists()
     mark = fleet.lab.registry.mark()
     assert fleet.pin(pin_images_sets=sets).rc != 0
@@ -597,6 +601,7 @@ def test_too_little_space(images: Images, tmp_path: Path) -> None:
         message = run.node("small")["message"]
         for word in ("have", "need", "keep", "missing", "/var/lib/containers/storage"):
             assert word in message
+        assert "have_bytes" not in run.output
         small = lab.node("small")
         assert not [one for one in lab.registry.requests(since=mark) if one.client == small.address]
         assert not has_file(small, DROP_IN)
@@ -620,7 +625,9 @@ def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
     told = sum(one["bytes"] for one in run.node("node2")["images"])
     assert told == sum(layer_sizes(images).values())
     assert f"30 of 30 images would be pulled, {told / 1e6:.1f} MB" in run.output
-    assert "+    pinned_images = " in run.output
+    assert {line for line in run.output.splitlines() if line.startswith("+      ")} == {
+        f'+      "{one}",' for one in would
+    }
     assert not has_file(node, DROP_IN)
     assert node.exec(["ls", "-A", "/var/lib"]).stdout.count("edgefleet") == 0
     assert not node.pinned() & set(references(images))

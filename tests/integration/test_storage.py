@@ -286,6 +286,34 @@ def test_pins_above_the_threshold(bench: Bench) -> None:
     assert allowed["xfs"]["fits"]
 
 
+def test_the_kubelet_that_runs(bench: Bench) -> None:
+    """What its service was started with counts, and not a file that it did not read."""
+    node = bench.lab.node("xfs")
+    node.write(KUBELET, "evictionHard:\n  imagefs.available: 99%\n")
+    node.write("/etc/k.yaml", "imageGCHighThresholdPercent: 60\nevictionHard: {}\n")
+    node.write("/etc/k.d/10.conf", "imageGCHighThresholdPercent: 55\n")
+    node.write("/etc/k.d/20.conf", "evictionHard:\n  imagefs.available: 2%\n")
+    # A shell of that name: it takes the flags for the names of its script, and is silent.
+    node.exec(["cp", "/bin/dash", "/run/kubelet"])
+    flags = "--config /etc/k.yaml --config-dir=/etc/k.d --eviction-soft=imagefs.available<3%"
+    unit = f"[Service]\nExecStart=/run/kubelet -c 'sleep 600; :' {flags}\n"
+    node.write("/run/systemd/system/kubelet.service", unit)
+    node.exec(["systemctl", "daemon-reload"])
+    node.exec(["systemctl", "start", "kubelet"])
+    try:
+        answer = bench.check("xfs", bench.locked(bench.images[:1]), fail_on_shortage=False)["xfs"]
+    finally:
+        node.exec(["systemctl", "stop", "kubelet"])
+        node.exec(["rm", "-r", "/etc/k.yaml", "/etc/k.d", "/run/systemd/system/kubelet.service"])
+        node.exec(["systemctl", "daemon-reload"])
+    (images,) = [one for one in answer["filesystems"] if "images" in one["uses"]]
+    assert {one["source"] for one in images["reserves"]} == {
+        "min_free_bytes",
+        "imageGCHighThresholdPercent 55 in /etc/k.d/10.conf",
+        "eviction at imagefs.available 3% in the kubelet's command line",
+    }
+
+
 _RUN_ROOT = """runroot = "/run/containers/storage"
 [storage.options]
 additionalimagestores = ["/opt/images"]

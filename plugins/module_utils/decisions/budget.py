@@ -12,7 +12,7 @@ from typing import Iterable, Mapping, Sequence
 
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..observed.filesystem import Filesystem
-from ..observed.kubelet import KubeletLimits
+from ..observed.kubelet import GC_HIGH, KubeletLimits
 from ..observed.store import StoreContents, StoredLayer, digests_of
 from .footprint import (
     Footprint,
@@ -294,11 +294,13 @@ def reserves_on(
     for name, room in (("imagefs", image_room), ("nodefs", node_room)):
         available, said = limits.eviction_reserve(f"{name}.available", room.total_bytes)
         if said:
-            source = f"eviction at {name}.available {said} in {limits.path}"
+            where = limits.source_of(f"{name}.available")
+            source = f"eviction at {name}.available {said} in {where}"
             reserves.append((room, Reserve(available + EVICTION_MARGIN_BYTES, 0, source)))
         inodes, said = limits.eviction_reserve(f"{name}.inodesFree", room.inodes_total)
         if said:
-            source = f"eviction at {name}.inodesFree {said} in {limits.path}"
+            where = limits.source_of(f"{name}.inodesFree")
+            source = f"eviction at {name}.inodesFree {said} in {where}"
             reserves.append((room, Reserve(0, inodes + EVICTION_MARGIN_INODES, source)))
     return reserves
 
@@ -339,7 +341,7 @@ def pinned_share(
 
 
 def _gc_source(limits: KubeletLimits) -> str:
-    return f"imageGCHighThresholdPercent {limits.gc_high_percent} in {limits.path}"
+    return f"{GC_HIGH} {limits.gc_high_percent} in {limits.source_of(GC_HIGH)}"
 
 
 def describe_shortage(room: Room) -> str:

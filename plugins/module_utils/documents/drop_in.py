@@ -35,3 +35,21 @@ def parse_drop_in(text: str) -> tuple[str, ...] | None:
     if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
         return None
     return tuple(references) if render_drop_in(references) == text else None
+
+
+def comparable_drop_ins(before: str, after: str) -> tuple[str, str]:
+    """Return two texts of a drop-in for people who compare them: a line for each reference.
+
+    That is TOML of the same meaning. A text that :func:`render_drop_in` did not write stays as it
+    is, and so do both where nothing else would show the difference.
+    """
+    shown = _readable(before), _readable(after)
+    return (before, after) if shown[0] == shown[1] else shown
+
+
+def _readable(text: str) -> str:
+    references = parse_drop_in(text)
+    if not references:
+        return text
+    lines = "".join(f"      {json.dumps(one)},\n" for one in references)
+    return f"{_HEAD}[\n{lines}    ]\n"

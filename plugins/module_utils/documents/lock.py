@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, NoReturn, Sequence
 
 from ..errors import EdgefleetError
@@ -52,10 +52,14 @@ class LockedSet:
 
 @dataclass(frozen=True)
 class ResolvedSet:
-    """A set with its images by digest; each with the tags that it was asked for by."""
+    """A set with its images by digest; each with the tags that it was asked for by.
+
+    ``names`` are, for those that have any, what the set's source calls them.
+    """
 
     described: LockedSet
     images: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,15 @@ class LockedPlatform:
 class LockedImage:
     """A reference, the names of the sets that ask for it, and what it is on each platform.
 
-    ``tags`` are those that led to it when it was locked.
+    ``tags`` are those that led to it when it was locked, ``names`` what the sources of its sets
+    call it, as a release calls its components.
     """
 
     reference: str
     sets: tuple[str, ...]
     platforms: Mapping[str, LockedPlatform]
     tags: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,16 +129,19 @@ def build_lock(
     """
     asking: dict[str, set[str]] = {}
     tags: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for one in sets:
         for reference, asked_by in one.images.items():
             asking.setdefault(reference, set()).add(one.described.name)
             tags.setdefault(reference, set()).update(asked_by)
+            names.setdefault(reference, set()).update(one.names.get(reference, ()))
     images = tuple(
         LockedImage(
             reference,
             tuple(sorted(asking[reference])),
             dict(sorted(resolved[reference].items())),
             tuple(sorted(tags[reference])),
+            tuple(sorted(names[reference])),
         )
         for reference in sorted(asking)
         if reference in resolved
@@ -192,6 +201,7 @@ def _left_out_document(one: LeftOut) -> dict[str, str]:
 def _image_document(image: LockedImage) -> dict[str, Any]:
     return {
         "reference": image.reference,
+        **({"names": list(image.names)} if image.names else {}),
         **({"tags": list(image.tags)} if image.tags else {}),
         "sets": list(image.sets),
         "platforms": {
@@ -265,8 +275,8 @@ _COUNT_MAX = 2**63 - 1
 _SET_KEYS, _SET_MORE = {"name", "pool"}, {"source", "excluded"}
 _EXPECTED_SET = "A set there has name and pool, and may have source and excluded."
 _LEFT_OUT_KEYS = {"image", "pattern", "reason"}
-_IMAGE_KEYS = {"reference", "sets", "platforms"}
-_EXPECTED_IMAGE = "It has reference, sets and platforms, and may have tags."
+_IMAGE_KEYS, _IMAGE_MORE = {"reference", "sets", "platforms"}, {"names", "tags"}
+_EXPECTED_IMAGE = "It has reference, sets and platforms, and may have names and tags."
 _EXPECTED_KEYS = f"A lock has the keys {', '.join(_KEYS)}."
 _SIZE = {"size"}
 _COUNTS = set(LayerMeasure.__dataclass_fields__)
@@ -339,7 +349,7 @@ def _images(value: Any, origin: str) -> tuple[LockedImage, ...]:
 
 
 def _image(value: Any, origin: str) -> LockedImage:
-    if not isinstance(value, Mapping) or not _IMAGE_KEYS <= set(value) <= _IMAGE_KEYS | {"tags"}:
+    if not isinstance(value, Mapping) or not _IMAGE_KEYS <= set(value) <= _IMAGE_KEYS | _IMAGE_MORE:
         _refuse(origin, f"an image is {_shown(value)}", _EXPECTED_IMAGE)
     reference = parse_digest_reference(value["reference"], f"the lock {origin}")
     sets, platforms, tags = value["sets"], value["platforms"], value.get("tags", [])
@@ -349,6 +359,7 @@ def _image(value: Any, origin: str) -> LockedImage:
         _refuse(origin, f"{reference} names a set twice")
     if not isinstance(tags, list) or not all(is_tag(one) for one in tags):
         _refuse(origin, f"{reference} has the tags {_shown(tags)}")
+    names = _names(value.get("names", []), reference, origin)
     if not isinstance(platforms, Mapping):
         _refuse(origin, f"{reference} has no platforms")
     locked = {
@@ -357,7 +368,16 @@ def _image(value: Any, origin: str) -> LockedImage:
     }
     if len(locked) < len(platforms):
         _refuse(origin, f"{reference} has a platform under two names")
-    return LockedImage(reference, tuple(sorted(sets)), locked, tuple(sorted(tags)))
+    return LockedImage(reference, tuple(sorted(sets)), locked, tuple(sorted(tags)), names)
+
+
+def _names(value: Any, reference: str, origin: str) -> tuple[str, ...]:
+    """Return what sources call an image; they are printed, and steer no terminal."""
+    if not isinstance(value, list) or not all(
+        isinstance(one, str) and one and one.isprintable() for one in value
+    ):
+        _refuse(origin, f"{reference} has the names {_shown(value)}")
+    return tuple(sorted(value))
 
 
 def _locked_platform(value: Any, reference: str, origin: str) -> LockedPlatform:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, Mapping
 
 from .lock import Lock
 from .locked_images import LockedLayer
@@ -15,6 +15,8 @@ from .locked_images import LockedLayer
 _BLOCK = 4096
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _EVERY_POOL = "every pool"
+# How many names of an image are worth the screen.
+_NAMES_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,16 @@ class PoolTransfer:
 
 @dataclass(frozen=True)
 class LockChanges:
-    """What is in one lock and not in another; an image whose tag moved is not named twice."""
+    """What is in one lock and not in another; an image whose tag moved is not named twice.
+
+    ``names`` are, for the images that came and went, what their sources call them.
+    """
 
     images_in: tuple[str, ...]
     images_out: tuple[str, ...]
     moved: tuple[MovedTag, ...]
     transfers: tuple[PoolTransfer, ...]
+    names: Mapping[str, tuple[str, ...]]
 
 
 def lock_totals(lock: Lock) -> tuple[PoolTotal, ...]:
@@ -83,10 +89,13 @@ def compare_locks(before: Lock, after: Lock) -> LockChanges:
     gone = {f"{repository}@{one.before}" for one, repository in repositories}
     come = {f"{repository}@{one.after}" for one, repository in repositories}
     places = dict.fromkeys([*_places(before), *_places(after)])
+    images_in, images_out = sorted(new - old - come), sorted(old - new - gone)
+    named = {one.reference: one.names for one in (*before.images, *after.images) if one.names}
     return LockChanges(
-        images_in=tuple(sorted(new - old - come)),
-        images_out=tuple(sorted(old - new - gone)),
+        images_in=tuple(images_in),
+        images_out=tuple(images_out),
         moved=moved,
+        names={one: named[one] for one in (*images_in, *images_out) if one in named},
         transfers=tuple(
             _transfer(before, after, pool, platform)
             for pool, platform in sorted(places, key=lambda place: (place[0] or "", place[1]))
@@ -102,8 +111,8 @@ def total_lines(totals: Iterable[PoolTotal]) -> list[str]:
 def change_lines(changes: LockChanges) -> list[str]:
     """Return the changes in plain words, a line each; none when nothing changed."""
     lines = [f"moved {one.name}: {one.before} -> {one.after}" for one in changes.moved]
-    lines += [f"in    {one}" for one in changes.images_in]
-    lines += [f"out   {one}" for one in changes.images_out]
+    lines += [f"in    {_named(one, changes.names)}" for one in changes.images_in]
+    lines += [f"out   {_named(one, changes.names)}" for one in changes.images_out]
     lines += [
         f"{one.pool or _EVERY_POOL}, {one.platform}: {readable_bytes(one.bytes_in)} to fetch,"
         f" {readable_bytes(one.bytes_out)} needed no more"
@@ -111,6 +120,14 @@ def change_lines(changes: LockChanges) -> list[str]:
         if one.bytes_in or one.bytes_out
     ]
     return lines
+
+
+def _named(reference: str, names: Mapping[str, tuple[str, ...]]) -> str:
+    """Return a reference with what its sources call it, as far as that fits on a line."""
+    known = names.get(reference, ())
+    shown = ", ".join(known[:_NAMES_MAX])
+    more = f" and {len(known) - _NAMES_MAX} more" if len(known) > _NAMES_MAX else ""
+    return f"{reference} ({shown}{more})" if known else reference
 
 
 def readable_bytes(count: int) -> str:

@@ -37,12 +37,15 @@ class WantedSet:
         :param digests: of the references of :meth:`by_tag`.
         """
         tags: dict[str, set[str]] = {}
+        names: dict[str, set[str]] = {}
         for one in self.components:
             reference = one.reference
             digest = reference.digest or digests.get(str(reference))
             if digest:
-                asked_by = tags.setdefault(f"{reference.repository}@{digest}", set())
-                asked_by.update([reference.tag] if reference.tag else [])
+                by_digest = f"{reference.repository}@{digest}"
+                tags.setdefault(by_digest, set()).update([reference.tag] if reference.tag else [])
+                if one.name:
+                    names.setdefault(by_digest, set()).add(one.name)
         left_out = tuple(
             LeftOut(
                 str(one.component.reference),
@@ -53,9 +56,11 @@ class WantedSet:
             for one in self.excluded
         )
         described = LockedSet(self.name, self.pool, self.source, left_out)
-        return ResolvedSet(
-            described, {reference: tuple(sorted(some)) for reference, some in sorted(tags.items())}
-        )
+        return ResolvedSet(described, _sorted(tags), _sorted(names))
+
+
+def _sorted(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    return {reference: tuple(sorted(some)) for reference, some in sorted(found.items())}
 
 
 def check_names(sets: Iterable[WantedSet]) -> None:

@@ -30,7 +30,15 @@ _CAUSES = (
         "tls",
         r"x509:|tls:|certificate (?:has|is|signed|verif)|bad certificate|server gave HTTP response to HTTPS client",
     ),
-    ("corrupt", r"digest did not match|does not match|digest mismatch|checksum|unexpected EOF"),
+    (
+        "corrupt",
+        (
+            r"digest did not match|does not match|digest mismatch|checksum"
+            # A layer that ends early and has the digest of the manifest: gzip and tar see it, and
+            # what the link did is told as 'happened during read' (copy/blob.go).
+            r'|storing blob to file "[^"]*": unexpected EOF|unpacking failed.*unexpected EOF'
+        ),
+    ),
     (
         "not_found",
         r"(?:manifest|name|blob) unknown|not found|NotFound|status code 404|\b404\b|no image found in",
@@ -41,6 +49,8 @@ _CAUSES = (
             r"connection refused|no route to host|network is unreachable|no such host"
             r"|connection reset|i/o timeout|dial tcp|pinging container registry|server misbehaving"
             r"|status code 50[0234]|HTTP status: 5\d\d|\b50[234]\b|bad gateway|service unavailable|host is down"
+            # The connection was closed before all that its header promised had come (net/http).
+            r"|\bEOF\b|GOAWAY|stream error: stream ID"
         ),
     ),
     ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),
@@ -55,11 +65,13 @@ _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern
 CAUSES = (*tuple(cause for cause, _pattern in _CAUSES), "unknown")
 
 # What crictl, CRI-O and skopeo put around the one message that tells the cause: logging, the
-# names of their own functions, the reference once more, and CRI-O's second try, as an artifact.
+# names of their own functions, the reference once more, milliseconds of a broken connection
+# (docker/body_reader.go), and CRI-O's second try, as an artifact.
 _ENVELOPE_PATTERN = re.compile(
     r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+'
     r'|Error parsing image name \\?"docker://[^"]*": '
-    r"|pulling image: |rpc error: code = \w+ desc = |initializing source docker://\S+: "
+    r"|pulling image: |RegistryUnavailable: |\(heuristic tuning data: [^)]*\): "
+    r"|rpc error: code = \w+ desc = |initializing source docker://\S+: "
     r"|unable to pull image(?: or OCI artifact: pull image err)?: |; artifact err: .*$"
 )
 # Go wraps errors from the outside in: the cause is at the end.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ..errors import EdgefleetError
 
@@ -42,8 +42,15 @@ _SUFFIXES = {
     "Ti": 2**40,
     "Pi": 2**50,
 }
+GC_HIGH = "imageGCHighThresholdPercent"
 _MERGE = "mergeDefaultEvictionSettings"
-_READ = (_MERGE, "imageGCHighThresholdPercent", "evictionHard", "evictionSoft")
+_HARD, _SOFT = "evictionHard", "evictionSoft"
+_READ = (_MERGE, GC_HIGH, _HARD, _SOFT)
+# What stands on the command line instead (cmd/kubelet/app/options/options.go), and where that is.
+_FLAGS = {"image-gc-high-threshold": GC_HIGH, "eviction-hard": _HARD, "eviction-soft": _SOFT}
+COMMAND_LINE = "the kubelet's command line"
+# Of a folder of drop-ins the kubelet reads what ends so (cmd/kubelet/app/server.go).
+_DROP_IN = ".conf"
 _NOTHING = ("", "null", "~")
 _NEXT_DOCUMENT = "---"
 _NAMED_PATTERN = re.compile(rf"\b(?:{'|'.join(_READ)})\b")
@@ -58,12 +65,18 @@ class KubeletLimits:
     """What the kubelet wants to stay free, and the file that says so.
 
     ``eviction`` maps signals such as ``imagefs.available`` to a percentage or a quantity, the
-    stricter of hard and soft where both are set.
+    stricter of hard and soft where both are set. ``sources`` say of signals, and of
+    ``imageGCHighThresholdPercent``, where they come from when that is not ``path``.
     """
 
     path: str
     gc_high_percent: int = DEFAULT_GC_HIGH_PERCENT
     eviction: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source_of(self, name: str) -> str:
+        """Return where a signal, or :data:`GC_HIGH`, was set last."""
+        return self.sources.get(name, self.path)
 
     def eviction_reserve(self, signal: str, total: int) -> tuple[int, str]:
         """Return how much of ``total`` the eviction ``signal`` wants free, and which threshold.
@@ -109,49 +122,147 @@ def amount_of(threshold: str, total: int) -> int:
     )
 
 
-def parse_kubelet_limits(text: str, path: str) -> KubeletLimits:
-    """Parse a KubeletConfiguration, JSON or block-style YAML.
+@dataclass(frozen=True)
+class KubeletCommand:
+    """What a kubelet was started with: paths, empty where not given, and the flags that count.
+
+    ``flags`` are by the names of the keys of a configuration whose place they take.
+    """
+
+    config: str = ""
+    config_dir: str = ""
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse_kubelet_command(cmdline: str) -> KubeletCommand:
+    """Parse ``/proc/<pid>/cmdline`` of a kubelet."""
+    given: dict[str, str] = {}
+    arguments = cmdline.split("\0")[1:]
+    for argument, following in zip(arguments, [*arguments[1:], ""]):
+        name, equals, value = argument.partition("=")
+        if name.startswith("--"):
+            key, said = name[2:], value if equals else following
+            # Of thresholds that are given twice, all count (NewLangleSeparatedMapStringString).
+            joined = f"{given[key]},{said}" if key in given and "eviction" in key else said
+            given[key] = joined
+    return KubeletCommand(
+        _absolute(given.get("config", "")),
+        _absolute(given.get("config-dir", "")),
+        {key: given[flag] for flag, key in _FLAGS.items() if flag in given},
+    )
+
+
+def _absolute(path: str) -> str:
+    """Return a path of a service, which runs in the root directory."""
+    return path if path.startswith("/") or not path else f"/{path}"
+
+
+def is_drop_in(path: str) -> bool:
+    """Say whether the kubelet reads that file of its folder of drop-ins."""
+    return path.endswith(_DROP_IN)
+
+
+def parse_kubelet_limits(
+    text: str,
+    path: str,
+    drop_ins: Iterable[tuple[str, str]] = (),
+    flags: Mapping[str, str] | None = None,
+) -> KubeletLimits:
+    """Parse a KubeletConfiguration, JSON or block-style YAML, with all that is laid over it.
 
     Nodes need not have a YAML library, and four keys are all that counts: their forms in block
     style are read here, any other form of them is refused rather than overlooked.
 
+    :param drop_ins: paths and texts of the files of ``--config-dir``, in the kubelet's order; each
+        signal there replaces that one alone (mergeKubeletConfigurations, cmd/kubelet/app/server.go).
+    :param flags: as :class:`KubeletCommand` has them; a flag replaces all thresholds of its kind.
     :raises UnreadableKubeletConfig: when one of the four keys cannot be understood.
     """
+    base = _settings(text, path)
+    # A given evictionHard replaces the defaults as a whole (unless mergeDefaultEvictionSettings);
+    # where it is not given, they are there before drop-ins are read (v1beta1/defaults.go).
+    merged: dict[str, Any] = {
+        _MERGE: base.get(_MERGE),
+        GC_HIGH: DEFAULT_GC_HIGH_PERCENT if base.get(GC_HIGH) is None else base[GC_HIGH],
+        _HARD: DEFAULT_EVICTION_HARD if base.get(_HARD) is None else base[_HARD],
+        _SOFT: base.get(_SOFT) or {},
+    }
+    sources: dict[str, str] = {}
+    for file, content in drop_ins:
+        for key, value in _settings(content, file).items():
+            if value is not None:
+                sources.update(dict.fromkeys(_named(key, value), file))
+                merged[key] = {**merged[key], **value} if key in (_HARD, _SOFT) else value
+    for key, value in _settings_of_flags(flags or {}).items():
+        sources.update(dict.fromkeys(_named(key, value), COMMAND_LINE))
+        merged[key] = value
+    return _limits(merged, path, sources)
+
+
+def _named(key: str, value: Any) -> Iterable[str]:
+    """Return what a setting is known by: thresholds by their signals."""
+    return value if key in (_HARD, _SOFT) else (key,)
+
+
+def _settings(text: str, path: str) -> dict[str, Any]:
+    """Return those of the four keys that a document has."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         document = _read_block_yaml(text, path)
     if not isinstance(document, Mapping):
         raise _unreadable(path, "it is no mapping")
-    gc_high = document.get("imageGCHighThresholdPercent")
-    gc_high = DEFAULT_GC_HIGH_PERCENT if gc_high is None else gc_high
-    hard = document.get("evictionHard")
-    soft = document.get("evictionSoft") or {}
-    # A given evictionHard replaces the defaults as a whole (unless mergeDefaultEvictionSettings).
-    hard = DEFAULT_EVICTION_HARD if hard is None else hard
-    if not isinstance(hard, Mapping) or not isinstance(soft, Mapping):
-        raise _unreadable(path, "evictionHard or evictionSoft is no mapping")
-    if str(document.get(_MERGE)).lower() == "true":
-        hard = {**DEFAULT_EVICTION_HARD, **hard}
-    signals = sorted(set(hard) | set(soft))
+    settings = {key: document[key] for key in _READ if key in document}
+    for key in (_HARD, _SOFT):
+        if not isinstance({} if settings.get(key) is None else settings[key], Mapping):
+            raise _unreadable(path, "evictionHard or evictionSoft is no mapping")
+    if settings.get(GC_HIGH) is not None:
+        settings[GC_HIGH] = _percent(settings[GC_HIGH], path)
+    _check_thresholds(settings)
+    return settings
+
+
+def _settings_of_flags(flags: Mapping[str, str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, value in flags.items():
+        if key == GC_HIGH:
+            settings[key] = _percent(value, COMMAND_LINE)
+        else:
+            pairs = [one.partition("<") for one in value.split(",") if one.strip()]
+            settings[key] = {signal.strip(): amount.strip() for signal, _sign, amount in pairs}
+    _check_thresholds(settings)
+    return settings
+
+
+def _percent(value: Any, path: str) -> int:
     try:
-        gc_high_percent = int(gc_high)
+        percent = int(value)
     except (TypeError, ValueError, OverflowError):
-        raise _unreadable(path, f"imageGCHighThresholdPercent is {gc_high!r}") from None
-    if not 0 <= gc_high_percent <= 100:
-        raise _unreadable(path, f"imageGCHighThresholdPercent is {gc_high!r}")
-    limits = KubeletLimits(
+        raise _unreadable(path, f"{GC_HIGH} is {value!r}") from None
+    if not 0 <= percent <= 100:
+        raise _unreadable(path, f"{GC_HIGH} is {value!r}")
+    return percent
+
+
+def _check_thresholds(settings: Mapping[str, Any]) -> None:
+    for key in (_HARD, _SOFT):
+        for threshold in (settings.get(key) or {}).values():
+            amount_of(str(threshold), 0)
+
+
+def _limits(merged: Mapping[str, Any], path: str, sources: Mapping[str, str]) -> KubeletLimits:
+    hard, soft = merged[_HARD], merged[_SOFT]
+    if str(merged[_MERGE]).lower() == "true":
+        hard = {**DEFAULT_EVICTION_HARD, **hard}
+    return KubeletLimits(
         path=path,
-        gc_high_percent=gc_high_percent,
+        gc_high_percent=merged[GC_HIGH],
         eviction={
             signal: tuple(str(one[signal]) for one in (hard, soft) if signal in one)
-            for signal in signals
+            for signal in sorted({*hard, *soft})
         },
+        sources=sources,
     )
-    for thresholds in limits.eviction.values():
-        for threshold in thresholds:
-            amount_of(threshold, 0)
-    return limits
 
 
 def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
@@ -186,7 +297,7 @@ def _open_key(found: dict[str, Any], key: str, colon: str, value: str, path: str
         return ""
     if value in _NOTHING:
         found[key] = None
-    elif key in (_MERGE, "imageGCHighThresholdPercent"):
+    elif key in (_MERGE, GC_HIGH):
         found[key] = value
     elif value == "{}":
         found[key] = {}

@@ -303,13 +303,13 @@ def test_no_room_in_the_middle(host: FakeHost) -> None:
     """Nothing more is begun, what is complete stays, and what failed before keeps its cause."""
     said = ["", "", "have 4 bytes", "have 5 bytes"]
     host.files.update({IMAGES_JSON: images_json([A])})
-    host.expect(*look([]), pull(B, "unexpected EOF"), pull(A), images([A]))
+    host.expect(*look([]), pull(B, "Digest did not match"), pull(A), images([A]))
     outcomes = pulled(
         host, [A, B, C], locked=LOCKED, watch=lambda _config: lambda _layers: said.pop(0)
     )
     assert [(one.outcome, one.cause, one.message, one.attempts) for one in outcomes] == [
         ("pulled", "", "", 1),
-        ("failed", "corrupt", "unexpected EOF", 1),
+        ("failed", "corrupt", "Digest did not match", 1),
         ("failed", "no_space", "not tried: have 5 bytes", 0),
     ]
     assert [(one["phase"], one["reference"]) for one in host.journal()] == [

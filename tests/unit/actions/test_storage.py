@@ -129,6 +129,33 @@ def test_other_kubelets_and_none(host: FakeHost) -> None:
         assert check(host, 7).budget.rooms[0].keep_bytes.source.endswith(path)
 
 
+def test_the_kubelet_that_runs(host: FakeHost) -> None:
+    """Its command line says what it read; a file that it did not read counts no more."""
+    host.files[KUBELET] = "{}"
+    host.running = [RunningProcess(7, "crio", 0.0), RunningProcess(8, "kubelet", 0.0)]
+    # It may have ended meanwhile.
+    assert f" in {KUBELET}" in check(host, 7).budget.rooms[0].keep_bytes.source
+    host.files["/proc/8/cmdline"] = "kubelet\0--eviction-hard=\0--image-gc-high-threshold=100\0"
+    host.files["/proc/7/cgroup"] = "0::/system.slice/kubelet.service\n"
+    # Any user may run something of that name, as a service of their own too.
+    for group in ("", "0::/user.slice/user-7.slice/user@7.service/system.slice/kubelet.service\n"):
+        host.files["/proc/8/cgroup"] = group
+        assert f" in {KUBELET}" in check(host, 7).budget.rooms[0].keep_bytes.source
+    host.files["/proc/8/cgroup"] = "1:name=systemd:/system.slice/kubelet.service\n0::/x\n"
+    host.files["/proc/8/cmdline"] = "/usr/bin/kubelet\0--image-gc-high-threshold=84\0"
+    source = check(host, 7).budget.rooms[0].keep_bytes.source
+    assert source == "imageGCHighThresholdPercent 84 in the kubelet's command line"
+    host.files["/proc/8/cmdline"] = "kubelet\0--config=/k.yaml\0--config-dir=/k.d\0"
+    host.files["/k.d/1.conf"] = "imageGCHighThresholdPercent: 83\n"
+    host.files["/k.d/1.yaml"] = "imageGCHighThresholdPercent: 82\n"
+    source = check(host, 7).budget.rooms[0].keep_bytes.source
+    assert source == "imageGCHighThresholdPercent 83 in /k.d/1.conf"
+    host.files["/k.yaml"] = "imageGCHighThresholdPercent: 81\n"
+    del host.files["/k.d/1.conf"]
+    source = check(host, 7).budget.rooms[0].keep_bytes.source
+    assert source == "imageGCHighThresholdPercent 81 in /k.yaml"
+
+
 def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     """They are not fetched, and pinned ones of them take nothing of the image store."""
     host.files["/ro/overlay-layers/layers.json"] = layers_json((MISSING, "", 5), (PRESENT, "", 5))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -346,11 +347,8 @@ class TestImageLock:
         assert result["diff"] == {
             "before_header": "l.yml", "after_header": "l.yml", "before": "", "after": text,
         }  # fmt: skip
-        assert printed == [
-            "image_lock: 1 of 2 images",
-            "image_lock: 2 of 2 images",
-            "image_lock: edge, linux/amd64: 2 images, 1 layers, 10 bytes compressed",
-        ]
+        total = "image_lock: edge, linux/amd64: 2 images, 1 layers, 10 bytes compressed"
+        assert printed == [total, "image_lock: l.yml written"]
         assert [one.name for one in tmp_path.iterdir()] == ["l.yml"]
         write = ("write", f"{tmp_path}/l.yml 644 by way of {tmp_path}/.l.yml.new")
         assert self.machine.events.count(write) == 1
@@ -359,18 +357,33 @@ class TestImageLock:
             False, text, result["lock"],
         )  # fmt: skip
         assert self.machine.events.count(write) == 1
+        assert printed[2:] == [total, "image_lock: l.yml says so already, and stays as it is"]
 
     @pytest.mark.parametrize(
         ("total", "shown"), [(1, [1]), (31, [*range(3, 31, 3), 31]), (30, [*range(3, 31, 3)])]
     )
     def test_progress(
-        self, run_action: RunAction, printed: list[str], total: int, shown: list[int]
+        self,
+        run_action: RunAction,
+        monkeypatch: pytest.MonkeyPatch,
+        printed: list[str],
+        total: int,
+        shown: list[int],
     ) -> None:
-        """A line for each tenth and one for the last."""
+        """A line for each tenth and one for the last, where that takes long."""
+        monkeypatch.setattr(image_lock, "_PROGRESS_INTERVAL", 0.0)
         images = [manifest(f"app{number:02}", (DIGEST, 10)) for number in range(total)]
         self.machine.expect_in_any_order(*asked(*images))
-        run_action(image_lock, sets=[a_set(*(one.reference for one in images))])
+        sets = [a_set(*(one.reference for one in images))]
+        run_action(image_lock, sets=sets)
         assert printed == [f"image_lock: {done} of {total} images" for done in shown]
+        # The second line has to wait.
+        printed.clear()
+        monkeypatch.setattr(image_lock, "_PROGRESS_INTERVAL", 5.0)
+        clock = itertools.chain([0.0, 5.0], itertools.repeat(9.9))
+        monkeypatch.setattr(image_lock.time, "monotonic", lambda: next(clock))
+        run_action(image_lock, sets=sets)
+        assert printed == [f"image_lock: {shown[0]} of {total} images"]
 
     def test_a_tag_that_moved(
         self, run_action: RunAction, tmp_path: Path, printed: list[str]
@@ -384,14 +397,15 @@ class TestImageLock:
         self.machine.expect(NEW.call(tag="v1"), NEW.config())
         result = self.lock(run_action)
         assert result["changes"] == {
-            "images_in": (), "images_out": (),
+            "images_in": (), "images_out": (), "names": {},
             "moved": ({"name": "example.com/app:v1", "before": APP.digest, "after": NEW.digest},),
             "transfers": ({"pool": "edge", "platform": AMD, "bytes_in": 2000, "bytes_out": 10},),
         }  # fmt: skip
-        assert printed[1:] == [
+        assert printed == [
             f"image_lock: moved example.com/app:v1: {APP.digest} -> {NEW.digest}",
             "image_lock: edge, linux/amd64: 2.0 kB to fetch, 10 bytes needed no more",
             "image_lock: edge, linux/amd64: 1 images, 1 layers, 2.0 kB compressed",
+            "image_lock: l.yml written",
         ]
         assert NEW.digest in (tmp_path / "l.yml").read_text()
 
@@ -436,9 +450,9 @@ class TestImageLock:
             "set images: example.com/app:v1: not_found: manifest unknown",
             f"set base: {AGENT.reference}: unreachable: dial tcp: connection refused",
         ]
-        assert printed[1:] == [f"image_lock: {line}" for line in lines]
+        assert printed == [f"image_lock: {line}" for line in lines]
         assert result["msg"] == (
-            f"locking the images: 2 could not be resolved: {'; '.join(lines)}."
+            f"locking the images: 2 could not be resolved: {lines[0]}; 1 more, named above."
             " Mend or remove them; the lock was not changed."
         )
         assert (tmp_path / "l.yml").read_text() == json.dumps(LOCK)
@@ -456,26 +470,57 @@ class TestImageLock:
         assert "failed" not in result
         assert "changes" not in result
 
-    def test_check_mode(self, run_action: RunAction, tmp_path: Path) -> None:
+    def test_check_mode(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
         """What there is is verified at the registry, and what would change is told."""
         self.machine.expect(APP.call(tag="v1"), APP.config())
         self.lock(run_action)
         before = (tmp_path / "l.yml").read_text()
         self.machine.expect(APP.call(), APP.config(), NEW.call(tag="v1"), NEW.config())
+        printed.clear()
         result = self.lock(run_action, check_mode=True)
+        assert printed[0] == "image_lock: 1 of 1 images of l.yml answer as locked"
+        assert printed[-1] == "image_lock: l.yml would be written"
         assert (result["changed"], len(result["changes"]["moved"])) == (True, 1)
         assert (tmp_path / "l.yml").read_text() == before
 
-    def test_verified(self, run_action: RunAction) -> None:
+    def test_verified(self, run_action: RunAction, printed: list[str]) -> None:
         """Without sources, the lock alone; what answers no more is an error."""
         self.machine.expect(APP.call(tag="v1"), APP.config())
         self.lock(run_action)
         self.machine.expect(*asked(APP))
+        printed.clear()
         result = run_action(image_lock, check_mode=True, path="l.yml")
         assert (result["changed"], result["images"], "failed" in result) == (False, 1, False)
+        assert printed == [
+            "image_lock: 1 of 1 images of l.yml answer as locked",
+            "image_lock: edge, linux/amd64: 1 images, 1 layers, 10 bytes compressed",
+        ]
         self.machine.expect(inspect("--raw", APP.reference, stderr="manifest unknown"))
         result = run_action(image_lock, check_mode=True, path="l.yml")
-        assert f"set images: {APP.reference}: not_found: manifest unknown" in result["msg"]
+        line = f"set images: {APP.reference}: not_found: manifest unknown"
+        assert result["msg"] == (
+            f"verifying the lock l.yml: 1 did not answer as locked: {line}."
+            " Mend them or lock again."
+        )
+        assert printed[2:] == [
+            "image_lock: 0 of 1 images of l.yml answer as locked",
+            f"image_lock: {line}",
+        ]
+        self.machine.expect(inspect("--raw", APP.reference, stderr="manifest unknown"))
+        result = run_action(image_lock, check_mode=True, path="l.yml", partial=True)
+        assert ("failed" in result, len(result["unresolved"])) == (False, 1)
+
+    def test_verified_where_there_is_none(self, run_action: RunAction, tmp_path: Path) -> None:
+        """Or something else: that is said of the file, and not of sources."""
+        result = run_action(image_lock, check_mode=True, path="l.yml")
+        assert result["msg"] == (
+            f"reading the lock l.yml: there is no {tmp_path}/l.yml, and no source to make one from."
+            " Correct pin_images_lock, or name what to lock in pin_images_sets or"
+            " pin_images_sources."
+        )
+        (tmp_path / "l.yml").write_text("version: 9\n")
+        result = run_action(image_lock, check_mode=True, path="l.yml")
+        assert result["msg"].startswith("reading the lock l.yml: it has version 9")
 
     def test_measured(
         self,
@@ -495,6 +540,7 @@ class TestImageLock:
             return Measured({DIGEST: MEASURE}, ())
 
         monkeypatch.setattr(image_lock, "measure_layers", measure)
+        monkeypatch.setattr(image_lock, "_PROGRESS_INTERVAL", 0.0)
         self.machine.expect(APP.call(tag="v1"), APP.config())
         result = self.lock(run_action, measure=True, keep_layers="kept")
         assert given == [([DIGEST], [f"{tmp_path}-cache/edgefleet-crio", f"{tmp_path}/kept"])]
@@ -502,6 +548,7 @@ class TestImageLock:
         assert printed[1:] == [
             "image_lock: 1 of 1 layers measured, 10 bytes of 10 bytes",
             "image_lock: edge, linux/amd64: 1 images, 1 layers, 10 bytes compressed, 409.6 kB unpacked",
+            "image_lock: l.yml written",
         ]
         self.machine.expect(APP.call(), APP.config(), APP.call(tag="v1"))
         again = self.lock(run_action, measure=True, check_mode=True)
@@ -541,6 +588,21 @@ class TestLockChanges:
         result = run_action(lock_changes, before="a.yml", after="b.yml")
         assert result["failed"] is True
         assert result["msg"].startswith("reading 'a.yml': there is no ")
+
+    @pytest.mark.parametrize(
+        ("locks", "said"),
+        [
+            (("", "b.yml"), "pin_images_lock_before is not set. Name the older lock in it."),
+            (("a.yml", ""), "pin_images_lock is not set. Name the newer lock in it."),
+        ],
+    )
+    def test_a_variable_that_nobody_set(
+        self, run_action: RunAction, locks: tuple[str, str], said: str
+    ) -> None:
+        """The playbook gives an empty path then."""
+        before, after = locks
+        result = run_action(lock_changes, before=before, after=after)
+        assert (result["failed"], result["msg"]) == (True, f"comparing the locks: {said}")
 
 
 class TestPinReport:

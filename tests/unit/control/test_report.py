@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -250,22 +251,59 @@ def test_lines() -> None:
 def test_a_long_story_is_shortened() -> None:
     """Five images or nodes are named, the others counted; the document has all."""
     failed = [
-        image(f"i{number}", "failed", cause="timeout", message="slow.", attempts=3)
+        image(f"i{number}", "failed", cause="timeout", message=f"slow {number}.", attempts=3)
         for number in range(7)
     ]
     look = {**LACKING, "wanted": 7}
     node = report(look, {"msg": "x"}, image_pull_result={"images": failed})
     lines = node_lines({f"n{number}": node for number in range(6)})
-    tried = "timeout: slow (3 tries). The next run tries again."
+    tried = "(3 tries). The next run tries again."
     assert lines[:7] == [
         "n0  failed        7 of 7 images failed (timeout)",
-        *(f"      i{number}: {tried}" for number in range(5)),
+        *(f"      i{number}: timeout: slow {number} {tried}" for number in range(5)),
         "      ... and 2 more",
     ]
     assert lines[-3:] == [
         "6 failed",
         "0 of 6 nodes are whole.",
         "The next run tries again: n0, n1, n2, n3, n4 and 1 more.",
+    ]
+
+
+def test_what_is_the_same_of_many_is_said_once() -> None:
+    """A registry that is down, or a node that is empty, is one line and not a screen."""
+    failed = [
+        image(f"i{number}", "failed", cause=cause, message="refused.", attempts=number)
+        for number, cause in enumerate(["unreachable", "tls", "unreachable", "unreachable"])
+    ]
+    node = report(LACKING, {"msg": "x"}, image_pull_result={"images": failed})
+    again = "refused (3 tries). The next run tries again."
+    assert node_lines({"n": node})[1:3] == [
+        f"     i0 and 2 more: unreachable: {again}",
+        "     i1: tls: refused. " + remedy_for("tls").needed,
+    ]
+    found = [
+        {"kind": kind, "subject": subject, "detail": "not there"}
+        for kind, subject in [("file_differs", "/50"), ("missing", A), ("missing", B)]
+    ]
+    deviating = report({**LACKING, "deviations": found}, {"msg": "the node deviates (x): y"})
+    assert node_lines({"n": deviating})[:3] == [
+        "n  failed        1 file_differs, 2 missing",
+        "     file_differs: /50: not there",
+        f"     missing: {A} and 1 more: not there",
+    ]
+
+
+def test_what_was_to_be_mended_is_no_failure() -> None:
+    """How a node deviated at first is not why its run failed; and one full stop is enough."""
+    found = [{"kind": "missing", "subject": A, "detail": "not there"}]
+    node = report(
+        {**LACKING, "deviations": found}, {"msg": "no room."}, pin_dropin_result={"kept": [B]}
+    )
+    assert node["deviations"] == found
+    assert node_lines({"n": node})[:2] == [
+        "n  failed        no room; old pins still staged: 1 (until a run can finish)",
+        "1 failed",
     ]
 
 
@@ -330,3 +368,131 @@ def test_a_damaged_image(cleared: str, pulled: str, check_mode: bool, told: list
         image_pull_result={"images": [image(A, pulled), image(B, "present")]},
     )
     assert [one["outcome"] for one in node["images"]] == told
+
+
+KILLED = {"msg": "MODULE FAILURE", "module_stdout": "", "module_stderr": "Killed\n", "rc": 137}
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (KILLED, "(SIGKILL, rc 137, as when memory runs out)"),
+        ({**KILLED, "rc": -9}, "(SIGKILL, rc -9, as when memory runs out)"),
+        ({**KILLED, "rc": 143}, "(SIGTERM, rc 143)"),
+        # On a terminal, as without pipelining.
+        (
+            {**KILLED, "module_stdout": "Killed\r\n"},
+            "(SIGKILL, rc 137, as when memory runs out)",
+        ),
+    ],
+)
+def test_a_module_that_was_killed(failure: dict[str, Any], message: str) -> None:
+    """It is said in plain words, and another run mends it, in whichever step it was."""
+    for node in (report(None, failure), report(LACKING, failure)):
+        assert node["message"] == (
+            f"a module was killed on the node {message}. Nothing that was done is lost: run again."
+        )
+        assert node["needs"] == "run"
+    assert node_lines({"n": node})[-1] == "The next run tries again: n."
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (
+            {"module_stdout": "", "module_stderr": "x\nsudo: a password is required\n", "rc": 1},
+            "(rc 1): sudo: a password is required",
+        ),
+        (
+            {
+                "module_stdout": "/bin/sh:  python3: not found\r\n",
+                "module_stderr": "Shared connection to 192.0.2.7 closed.\n",
+                "rc": 127,
+            },
+            "(rc 127): /bin/sh: python3: not found",
+        ),
+        ({"module_stdout": "", "module_stderr": "", "rc": 0}, "(rc 0): it printed nothing"),
+        ({"module_stdout": "", "rc": None}, "(rc 0): it printed nothing"),
+        (
+            {
+                "module_stdout": "",
+                "module_stderr": "Traceback (most recent call last):\nKeyError: 'a'\n",
+                "rc": 1,
+            },
+            "(rc 1): KeyError: 'a'",
+        ),
+    ],
+)
+def test_a_module_without_an_answer(failure: dict[str, Any], message: str) -> None:
+    """The last line that was printed says more than that there was no JSON; a person must look."""
+    node = report(None, {"msg": "MODULE FAILURE", **failure})
+    assert node["message"] == f"a module gave no answer {message}"
+    assert node["needs"] == "person"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "needs", "said"),
+    [
+        (["missing", "file_differs"], "pin_images", "The next pin_images run mends: n."),
+        (["unpinned", "stale_pin", "staged"], "pin_images", "The next pin_images run mends: n."),
+        (["missing", "overridden"], "person", "Needs a person: n."),
+        (["daemon_unreachable"], "person", "Needs a person: n."),
+        (["corrupt"], "person", "Needs a person: n."),
+    ],
+)
+def test_what_verify_images_found(kinds: list[str], needs: str, said: str) -> None:
+    """What pin_images mends by itself needs nobody."""
+    found = [{"kind": kind, "subject": A, "detail": "x"} for kind in kinds]
+    look = {"converged": False, "wanted": 2, "deviations": found}
+    failure = {"msg": "the node deviates (...): x"}
+    node = node_report({"pin_verify_result": look}, failure, False)
+    assert node["needs"] == needs
+    assert node_lines({"n": node})[-1] == said
+    # The proof at the end of pin_images: it was the run that mends, and goes again.
+    assert report(look, failure, pin_verify_result=look)["needs"] == needs.replace(
+        "pin_images", "run"
+    )
+    # Something else stopped it, as the storage check does.
+    assert report(look, {"msg": "checking the storage: x"})["needs"] == "person"
+
+
+def test_a_deviation_says_what_it_needs() -> None:
+    """Where a person has to see to it."""
+    found = [{"kind": "overridden", "subject": "/60-x", "detail": "its pins replace ours."}]
+    node = report({**LACKING, "deviations": found}, {"msg": "the node deviates (x): y"})
+    assert node_lines({"n": node})[1] == (
+        "     overridden: /60-x: its pins replace ours. Remove pinned_images there."
+    )
+
+
+def test_the_role_says_that_a_node_deviates() -> None:
+    """The report knows its message by these words."""
+    role = Path(__file__).resolve().parents[3] / "roles/pin_verify/tasks/main.yml"
+    assert "\n      the node deviates (" in role.read_text()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "waiting to pull images: another run holds this node (pull images, since x, y). Wait for it.",
+        "restarting CRI-O: somebody's pull is in flight after 60 s (/x). Run again later.",
+    ],
+)
+def test_what_passes_by_itself(message: str) -> None:
+    """Another run, or a pull of somebody else: later it is over."""
+    assert report(LACKING, {"msg": message})["needs"] == "run"
+
+
+@pytest.mark.parametrize(
+    ("node", "needs"),
+    [
+        (report(CONVERGED), ""),
+        (report(LACKING, check_mode=True), ""),
+        (report({"unreachable": True, "msg": "gone"}), "run"),
+        (report(LACKING, {"msg": "x"}, image_pull_result={"images": [NOT_FOUND]}), "person"),
+        (report(LACKING, {"msg": "no crictl"}), "person"),
+    ],
+)
+def test_who_mends_a_node(node: dict[str, Any], needs: str) -> None:
+    """Nobody where nothing failed."""
+    assert node["needs"] == needs

@@ -160,6 +160,8 @@ def inputs(parser: Parser) -> st.SearchStrategy[tuple[Any, ...]]:
         "Sequence[Any]": st.lists(values(words), max_size=3),
         "Iterable[object]": st.lists(values(words), max_size=3),
         "Iterable[bytes]": blobs(),
+        "Mapping[str, str] | None": st.none()
+        | st.dictionaries(st.sampled_from(words or ["x"]), texts(words), max_size=3),
         "Iterable[tuple[str, str]]": st.lists(
             st.tuples(st.sampled_from(["a.json", "b.yaml", "c"]), texts(words)), max_size=3
         ),
@@ -243,7 +245,8 @@ def test_hostile_text(kind: str) -> None:
         parameters = list(inspect.signature(parser).parameters.values())
         if str(parameters[0].annotation) in ("str", "object", "Any"):
             names = {**NAMES, "digest": digest_of(HOSTILE[kind])}
-            others = [names.get(one.name, HOSTILE[kind]) for one in parameters[1:]]
+            required = [one.name for one in parameters[1:] if one.default is one.empty]
+            others = [names.get(one, HOSTILE[kind]) for one in required]
             feed(parser, (HOSTILE[kind], *others))
             fed += 1
     assert fed > 20

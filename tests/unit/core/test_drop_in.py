@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
+    comparable_drop_ins,
     parse_drop_in,
     render_drop_in,
 )
@@ -48,3 +51,34 @@ def test_round_trip(references: set[str]) -> None:
     assert parse_drop_in(text) == tuple(sorted(references))
     assert text.isascii()
     assert text.count("\n") == 3
+
+
+READABLE = """\
+[crio]
+  [crio.image]
+    pinned_images = [
+      "a@sha256:1",
+      "b@sha256:2",
+    ]
+"""
+
+
+@pytest.mark.parametrize("other", ["", "# mine\n", TWO.replace(', "b@sha256:2"', "")])
+def test_two_that_are_compared(other: str) -> None:
+    """A reference that comes or goes is a line; what is not ours is shown as it is."""
+    shown = READABLE.replace('      "b@sha256:2",\n', "") if "crio" in other else other
+    assert comparable_drop_ins(TWO, other) == (READABLE, shown)
+    assert comparable_drop_ins(other, TWO) == (shown, READABLE)
+
+
+def test_a_difference_that_lines_would_hide() -> None:
+    """Somebody wrote our list in lines of their own."""
+    assert comparable_drop_ins(READABLE, TWO) == (READABLE, TWO)
+    assert comparable_drop_ins(render_drop_in([]), "") == (render_drop_in([]), "")
+
+
+@given(st.sets(st.text(st.characters(min_codepoint=32, max_codepoint=126)), min_size=1))
+def test_lines_mean_the_same(references: set[str]) -> None:
+    """To whoever reads TOML."""
+    _before, shown = comparable_drop_ins("", render_drop_in(references))
+    assert tomllib.loads(shown)["crio"]["image"]["pinned_images"] == sorted(references)

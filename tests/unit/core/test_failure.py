@@ -48,6 +48,55 @@ HEAD = (
             id="crio 1.36.3 unreachable",
         ),
         pytest.param(
+            f"{HEAD}unable to pull image or OCI artifact: pull image err: writing blob: storing blob"
+            ' to file \\"/var/tmp/container_images_storage1/3\\": happened during read: (heuristic'
+            " tuning data: total 200000 @429.419 ms, last retry 100000 @1.594 ms, last progress"
+            ' @ 0.461 ms): unexpected EOF; artifact err: not this"\n',
+            'writing blob: storing blob to file "/var/tmp/container_images_storage1/3":'
+            " happened during read: unexpected EOF",
+            "unreachable",
+            id="crio 1.36.3 layer, connection closed",
+        ),
+        pytest.param(
+            f"{HEAD}unable to pull image or OCI artifact: pull image err: initializing source"
+            f' docker://{REF}: unexpected EOF; artifact err: not this"\n',
+            "unexpected EOF",
+            "unreachable",
+            id="crio 1.36.3 manifest, connection closed",
+        ),
+        pytest.param(
+            f"{HEAD}unable to pull image or OCI artifact: pull image err: writing blob: storing blob"
+            ' to file \\"/var/tmp/container_images_storage1/1\\": unexpected EOF; artifact err: x"\n',
+            'writing blob: storing blob to file "/var/tmp/container_images_storage1/1":'
+            " unexpected EOF",
+            "corrupt",
+            id="crio 1.36.3 gzip that ends early",
+        ),
+        pytest.param(
+            f"{HEAD}unable to pull image or OCI artifact: pull image err: writing blob: adding layer"
+            ' with blob \\"sha256:bb\\"/\\"\\"/\\"sha256:cc\\": unpacking failed (error: exit status 1;'
+            " output: unexpected EOF)\\nexhausting input failed (error: unexpected EOF);"
+            ' artifact err: not this"\n',
+            'writing blob: adding layer with blob "sha256:bb"/""/"sha256:cc": unpacking failed'
+            " (error: exit status 1; output: unexpected EOF)\\nexhausting input failed (error:"
+            " unexpected EOF)",
+            "corrupt",
+            id="crio 1.36.3 tar that ends early",
+        ),
+        pytest.param(
+            f'{HEAD}RegistryUnavailable: pinging container registry example.com:5000: x"\n',
+            "pinging container registry example.com:5000: x",
+            "unreachable",
+            id="crio 1.36.3 registry unavailable",
+        ),
+        pytest.param(
+            'time="2026-11-25T06:59:15Z" level=fatal msg="writing blob: happened during read:'
+            ' unexpected EOF"',
+            "writing blob: happened during read: unexpected EOF",
+            "unreachable",
+            id="skopeo 1.9.3 layer, connection closed",
+        ),
+        pytest.param(
             'time="2026-11-24T02:34:28Z" level=fatal msg="Error parsing image name \\"docker://'
             f'{REF}\\": pinging container registry example.com:5000: Get'
             ' \\"https://example.com:5000/v2/\\": http: server gave HTTP response to HTTPS client"',
@@ -91,7 +140,7 @@ def test_a_long_message_keeps_its_end() -> None:
         ("invalid status code from registry 403 (Forbidden)", "unauthorized"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown", "tls"),
         ("Digest did not match, expected sha256:aa, got sha256:bb", "corrupt"),
-        ("reading blob: unexpected EOF", "corrupt"),
+        ("reading blob: unexpected EOF", "unreachable"),
         ("name unknown: repository name not known to registry", "not_found"),
         ("dial tcp: lookup registry.invalid: no such host", "unreachable"),
         ("dial tcp 192.0.2.1:443: connect: connection refused", "unreachable"),
@@ -157,6 +206,9 @@ def test_classes(message: str, cause: str) -> None:
         ("Bad Gateway", "unreachable"),
         ("Service Unavailable", "unreachable"),
         ("host is down", "unreachable"),
+        ('Get "https://example.com/v2/": EOF', "unreachable"),
+        ("http2: server sent GOAWAY and closed the connection", "unreachable"),
+        ("stream error: stream ID 5; INTERNAL_ERROR", "unreachable"),
         ("code = DeadlineExceeded", "timeout"),
         ("connection timed out", "timeout"),
         ("structure needs cleaning", "io_error"),
@@ -177,7 +229,8 @@ def test_each_word(message: str, cause: str) -> None:
         ("toomanyrequests: access denied, manifest unknown", "rate_limited"),
         ("unauthorized: x509: certificate, name unknown", "unauthorized"),
         ("pinging container registry example.com: x509: not found", "tls"),
-        ("dial tcp: unexpected EOF: not found", "corrupt"),
+        ("unexpected EOF: digest did not match", "corrupt"),
+        ("unexpected EOF (after reconnecting, fetching blob: blob unknown)", "not_found"),
         ("dial tcp: name unknown", "not_found"),
         ("dial tcp: i/o timeout, deadline exceeded", "unreachable"),
         ("timeout: input/output error", "timeout"),

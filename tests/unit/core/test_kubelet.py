@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.kubelet import (
+    COMMAND_LINE,
+    GC_HIGH,
+    KubeletCommand,
     KubeletLimits,
     UnreadableKubeletConfig,
     amount_of,
+    is_drop_in,
+    parse_kubelet_command,
     parse_kubelet_limits,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 KUBEADM = """\
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -285,3 +292,113 @@ def test_the_threshold_that_counts() -> None:
     assert limits.eviction_reserve("imagefs.available", 2**30) == (2**30, "1Gi")
     assert limits.eviction_reserve("imagefs.available", 2**40) == (-(-(2**40) // 10), "10%")
     assert limits.eviction_reserve("nodefs.available", 2**40) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], KubeletCommand()),
+        (["--v=2", "x", "--config"], KubeletCommand()),
+        (
+            ["--config=/a.yaml", "--config-dir", "/a.d", "--v", "2"],
+            KubeletCommand("/a.yaml", "/a.d"),
+        ),
+        (["--config=var/a.yaml", "--config-dir=a.d"], KubeletCommand("/var/a.yaml", "/a.d")),
+        (["--config=/a", "--config=/b"], KubeletCommand("/b")),
+        (
+            ["--image-gc-high-threshold=70", "--eviction-hard", "a<1%", "--eviction-soft=b<2%"],
+            KubeletCommand(flags={GC_HIGH: "70", "evictionHard": "a<1%", "evictionSoft": "b<2%"}),
+        ),
+        (
+            ["--eviction-hard=a<1%", "--eviction-hard=b<2%"],
+            KubeletCommand(flags={"evictionHard": "a<1%,b<2%"}),
+        ),
+        (["--eviction-hard="], KubeletCommand(flags={"evictionHard": ""})),
+    ],
+)
+def test_command_lines(arguments: list[str], command: KubeletCommand) -> None:
+    """Both ways to give a value; paths from the root directory; what the kubelet is itself is none."""
+    assert parse_kubelet_command("\0".join(["--config=/kubelet", *arguments, ""])) == command
+
+
+def thresholds(limits: KubeletLimits) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return each threshold with the place that it is from."""
+    return {signal: (some, limits.source_of(signal)) for signal, some in limits.eviction.items()}
+
+
+def test_drop_ins() -> None:
+    """In their order, signal by signal; what is not named in one stays."""
+    first = '{"imageGCHighThresholdPercent": 80, "evictionHard": {"nodefs.available": "9%"}}'
+    second = "evictionHard:\n  nodefs.available: 8%\n  x: 1Gi\nevictionSoft:\nkind: x\n"
+    limits = parse_kubelet_limits(KUBEADM, "/k.yaml", [("/1.conf", first), ("/2.conf", second)])
+    assert (limits.gc_high_percent, limits.source_of(GC_HIGH)) == (80, "/1.conf")
+    assert thresholds(limits) == {
+        "imagefs.available": (("20%", "25%"), "/k.yaml"),
+        "nodefs.available": (("8%",), "/2.conf"),
+        "x": (("1Gi",), "/2.conf"),
+    }
+
+
+def test_drop_ins_over_defaults() -> None:
+    """The defaults are in place before drop-ins come: one signal there does not replace them."""
+    drop_in = ("/1.conf", '{"evictionHard": {"nodefs.available": "9%"}}')
+    limits = parse_kubelet_limits("{}", "/k.yaml", [drop_in])
+    assert thresholds(limits) == {
+        "imagefs.available": (("15%",), "/k.yaml"),
+        "imagefs.inodesFree": (("5%",), "/k.yaml"),
+        "nodefs.available": (("9%",), "/1.conf"),
+        "nodefs.inodesFree": (("5%",), "/k.yaml"),
+    }
+
+
+def test_flags() -> None:
+    """They count most, and thresholds there replace all of their kind."""
+    flags = {GC_HIGH: "60", "evictionHard": " imagefs.available < 3% ,, memory.available<1Gi"}
+    drop_in = ("/1.conf", '{"imageGCHighThresholdPercent": 80, "evictionHard": {"y": "9%"}}')
+    limits = parse_kubelet_limits(KUBEADM, "/k.yaml", [drop_in], flags)
+    assert (limits.gc_high_percent, limits.source_of(GC_HIGH)) == (60, COMMAND_LINE)
+    assert thresholds(limits) == {
+        "imagefs.available": (("3%", "25%"), COMMAND_LINE),
+        "memory.available": (("1Gi",), COMMAND_LINE),
+    }
+    soft = parse_kubelet_limits(KUBEADM, "/k.yaml", (), {"evictionSoft": "x<1%"})
+    assert thresholds(soft)["imagefs.available"] == (("20%",), "/k.yaml")
+    none = parse_kubelet_limits(KUBEADM, "/k.yaml", (), {"evictionHard": "", "evictionSoft": ""})
+    assert none.eviction == {}
+
+
+def test_the_merge_of_defaults_counts_over_all() -> None:
+    """Whatever set it, and wherever the thresholds are from."""
+    drop_in = ("/1.conf", "mergeDefaultEvictionSettings: true\n")
+    limits = parse_kubelet_limits("{}", "/k", [drop_in], {"evictionHard": "nodefs.available<2%"})
+    assert limits.eviction["nodefs.available"] == ("2%",)
+    assert limits.eviction["imagefs.available"] == ("15%",)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({GC_HIGH: "many"}, "reading the kubelet's configuration the kubelet's command line: imag"),
+        ({GC_HIGH: "101"}, "imageGCHighThresholdPercent is '101'"),
+        ({"evictionHard": "imagefs.available"}, "reading the kubelet threshold ''"),
+        ({"evictionSoft": "imagefs.available<lots"}, "reading the kubelet threshold 'lots'"),
+    ],
+)
+def test_flags_that_are_refused(flags: dict[str, str], said: str) -> None:
+    """A kubelet would not run with them: what is there is something else."""
+    with pytest.raises(UnreadableKubeletConfig) as caught:
+        parse_kubelet_limits("{}", "/k", (), flags)
+    assert str(caught.value).startswith(said) or said in str(caught.value)
+
+
+def test_which_files_are_drop_ins() -> None:
+    """By their ending, as the kubelet has it."""
+    assert is_drop_in("/etc/kubernetes/kubelet.conf.d/20-x.conf")
+    assert not is_drop_in("/etc/kubernetes/kubelet.conf.d/20-x.yaml")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
+def test_any_command_line(arguments: list[str]) -> None:
+    """Nothing in it stops the reading."""
+    command = parse_kubelet_command("\0".join(["kubelet", *arguments]))
+    assert all(path == "" or path.startswith("/") for path in (command.config, command.config_dir))

@@ -58,9 +58,11 @@ def a_lock() -> Lock:
     left_out = (LeftOut("example.com/z@d", "*/z*", "too large"), LeftOut("b", "b", "", "bee"))
     sets = [
         ResolvedSet(
-            LockedSet("edge", "edge", "images", left_out), {AGENT: (), APP: ("v2", "latest")}
+            LockedSet("edge", "edge", "images", left_out),
+            {AGENT: (), APP: ("v2", "latest")},
+            {APP: ("etcd", "dns")},
         ),
-        ResolvedSet(LockedSet("all", None), {APP: ("v1", "v2")}),
+        ResolvedSet(LockedSet("all", None), {APP: ("v1", "v2")}, {APP: ("dns", "app")}),
     ]
     resolved = {
         APP: {AMD: LockedPlatform(ONE, (TWO, ONE)), ARM: LockedPlatform(TWO, (THREE,))},
@@ -104,6 +106,10 @@ images:
       layers:
       - {TWO}
 - reference: {APP}
+  names:
+  - app
+  - dns
+  - etcd
   tags:
   - latest
   - v1
@@ -152,9 +158,13 @@ def test_read_again() -> None:
 
 
 def resolved_sets(lock: Lock) -> list[ResolvedSet]:
-    """Return the sets from which a lock would be made again, each asking by all tags."""
+    """Return the sets from which a lock would be made again, each with all tags and names."""
     return [
-        ResolvedSet(one, {i.reference: i.tags for i in lock.images if one.name in i.sets})
+        ResolvedSet(
+            one,
+            {i.reference: i.tags for i in lock.images if one.name in i.sets},
+            {i.reference: i.names for i in lock.images},
+        )
         for one in lock.sets.values()
     ]
 
@@ -244,6 +254,10 @@ def platform(**changes: Any) -> dict[str, Any]:
                 {"image": "x", "pattern": "y", "reason": "z", "more": "w"},
             )
         ),
+        (document(images=[image(names="x")]), f"{AGENT} has the names 'x'"),
+        (document(images=[image(names=[""])]), f"{AGENT} has the names ['']"),
+        (document(images=[image(names=[1])]), f"{AGENT} has the names [1]"),
+        (document(images=[image(names=["\x1b[2J"])]), f"{AGENT} has the names ['\\x1b[2J']"),
         (document(images=[image(tags="v1")]), f"{AGENT} has the tags 'v1'"),
         (document(images=[image(tags=["-"])]), f"{AGENT} has the tags ['-']"),
         (document(images=[image(tags=[1])]), f"{AGENT} has the tags [1]"),
@@ -257,7 +271,7 @@ def platform(**changes: Any) -> dict[str, Any]:
         (document(images={}), "images is no list"),
         (
             document(images=["x"]),
-            "an image is 'x'. It has reference, sets and platforms, and may have tags.",
+            "an image is 'x'. It has reference, sets and platforms, and may have names and tags.",
         ),
         (
             document(images=[["reference", "sets", "platforms"]]),
@@ -265,7 +279,7 @@ def platform(**changes: Any) -> dict[str, Any]:
         ),
         (
             document(images=[image(extra=1)]),
-            "It has reference, sets and platforms, and may have tags.",
+            "It has reference, sets and platforms, and may have names and tags.",
         ),
         (document(images=[image(reference="x:v1")]), "it has no digest"),
         (document(images=[image(sets=[])]), "is asked for by no set"),
@@ -360,7 +374,7 @@ def test_one_document(documents: list[Any]) -> None:
         (document(images={}), "images is no list. Lock again."),
         (
             document(images=["x" * 121]),
-            f"an image is '{'x' * 120}'. It has reference, sets and platforms, and may have tags.",
+            f"an image is '{'x' * 120}'. It has reference, sets and platforms, and may have names and tags.",
         ),
         (document(layers=[]), "layers is no mapping of digests to layers. Lock again."),
         (

@@ -46,11 +46,21 @@ IMAGES = {
 }
 
 
-def lock(platforms: object, **sets: tuple[str | None, dict[str, tuple[str, ...]]]) -> Lock:
-    """Return a lock of these sets: their pools, and images by the ends of their names."""
+def lock(
+    platforms: object,
+    names: dict[str, tuple[str, ...]] | None = None,
+    **sets: tuple[str | None, dict[str, tuple[str, ...]]],
+) -> Lock:
+    """Return a lock of these sets: their pools, and images by the ends of their names.
+
+    `names` are, by the same ends, what their sources call them.
+    """
+    called = {f"example.com/{end}": some for end, some in (names or {}).items()}
     described = [
         ResolvedSet(
-            LockedSet(name, pool), {f"example.com/{end}": tags for end, tags in images.items()}
+            LockedSet(name, pool),
+            {f"example.com/{end}": tags for end, tags in images.items()},
+            called,
         )
         for name, (pool, images) in sets.items()
     ]
@@ -121,6 +131,7 @@ def test_changes() -> None:
         images_out=(),
         moved=(MovedTag("example.com/app:v1", ONE, TWO),),
         transfers=(PoolTransfer("control", AMD, 0, 1000), PoolTransfer("edge", AMD, 30, 200)),
+        names={},
     )
     assert change_lines(changes) == [
         f"moved example.com/app:v1: {ONE} -> {TWO}",
@@ -140,6 +151,21 @@ def test_in_and_out() -> None:
         "every pool, linux/amd64: 30 bytes to fetch, 200 bytes needed no more",
     ]
     assert change_lines(compare_locks(after, after)) == []
+
+
+def test_names_of_what_came_and_went() -> None:
+    """Whoever compares two releases knows components, not digests."""
+    names = {f"app@{ONE}": ("etcd",), f"app@{TWO}": ("a", "b", "c", "d", "e")}
+    before = lock([AMD], names, a=(None, {f"app@{ONE}": (), f"agent@{THREE}": ()}))
+    after = lock([AMD], names, a=(None, {f"app@{TWO}": ()}))
+    changes = compare_locks(before, after)
+    assert changes.names == {f"example.com/{end}": some for end, some in names.items()}
+    assert change_lines(changes)[:3] == [
+        f"in    example.com/app@{TWO} (a, b, c and 2 more)",
+        f"out   example.com/agent@{THREE}",
+        f"out   example.com/app@{ONE} (etcd)",
+    ]
+    assert compare_locks(before, before).names == {}
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,15 @@ def test_resolved() -> None:
     }  # fmt: skip
 
 
+def test_what_the_source_calls_an_image() -> None:
+    """All its names there, and none for an image that has none or that was left out."""
+    named = (("a:1", "etcd"), (f"a@{ONE}", "dns"), (f"a@{ONE}", "etcd"), (f"b@{TWO}", ""))
+    images = tuple(component(text, name) for text, name in named)
+    wanted = WantedSet("s", "edge", "release x", (*images, component("gone:1", "gone")))
+    resolved = wanted.resolved({"example.com/a:1": ONE})
+    assert resolved.names == {f"example.com/a@{ONE}": ("dns", "etcd")}
+
+
 def test_names() -> None:
     """Two sets of one name are refused, with both places."""
     sets = [WantedSet(name, None, source, ()) for name, source in (("a", ""), ("b", "x"))]

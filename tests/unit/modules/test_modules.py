@@ -205,7 +205,8 @@ class TestPinnedFile:
         assert host.files[DROP_IN] == render_drop_in([A, "x"])
         assert result["diff"] == {
             "before_header": DROP_IN, "after_header": DROP_IN,
-            "before": render_drop_in([B]), "after": render_drop_in([A, "x"]),
+            "before": f'[crio]\n  [crio.image]\n    pinned_images = [\n      "{B}",\n    ]\n',
+            "after": f'[crio]\n  [crio.image]\n    pinned_images = [\n      "{A}",\n      "x",\n    ]\n',
         }  # fmt: skip
 
     def test_staged(self, host: FakeHost, run_module: RunModule) -> None:
@@ -221,7 +222,7 @@ class TestPinnedFile:
         predicted = run_module("crio_pinned_file", check_mode=True, references=[A])
         assert (predicted["changed"], keys(predicted)) == (True, FILE_KEYS)
         assert predicted["diff"]["before"] == ""
-        assert predicted["diff"]["after"] == render_drop_in([A])
+        assert f'\n      "{A}",\n' in predicted["diff"]["after"]
         assert host.files == {}
         host.expect(crio_version())
         result = run_module("crio_pinned_file", state="absent")
@@ -298,6 +299,19 @@ class TestPinnedImageSet:
             " The others were done; run again when the cause is mended."
         )
         assert [one["outcome"] for one in result["images"]] == ["failed", "pulled"]
+        assert keys(result) == PULL_KEYS
+
+    def test_a_failure_leaves_out_what_is_present(
+        self, host: FakeHost, run_module: RunModule
+    ) -> None:
+        """Ansible prints all that a task returns when it fails."""
+        host.files[IMAGES_JSON] = images_json([B])
+        failed = crictl("pull", A, rc=1, stderr='level=fatal msg="manifest unknown"')
+        host.expect(status_config(), images([B]), failed, images([B]))
+        result = run_module("pinned_image_set", references=[A, B], locked=LOCKED)
+        assert [one["reference"] for one in result["images"]] == [A]
+        assert result["plan"] == []
+        assert result["download_bytes"] == 1000
         assert keys(result) == PULL_KEYS
 
     def test_causes_are_sorted(self, host: FakeHost, run_module: RunModule) -> None:
