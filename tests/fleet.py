@@ -73,12 +73,16 @@ class Running:
 
 @dataclass(frozen=True)
 class Control:
-    """Where ansible-playbook runs: which one, in which folder, and how it names our playbooks."""
+    """Where ansible-playbook runs: which one, in which folder, and how it names our playbooks.
+
+    With `collections` it sees nothing of the checkout, else by `config` the checkout's collection.
+    """
 
     program: str = "ansible-playbook"
     folder: Path = CHECKOUT
     playbook: str = "playbooks/{}.yml"
     collections: Path | None = None
+    config: Path = CHECKOUT / "ansible.cfg"
 
     def environment(self) -> dict[str, str]:
         """Return the environment that makes it find the collection."""
@@ -86,7 +90,7 @@ class Control:
             # Nothing of the checkout, whose configuration `make` names.
             own = {key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"}
             return {**own, "ANSIBLE_COLLECTIONS_PATH": str(self.collections)}
-        return {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
+        return {**os.environ, "ANSIBLE_CONFIG": str(self.config)}
 
 
 def has_file(node: Node, path: str) -> bool:

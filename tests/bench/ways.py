@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleet import DROP_IN, Control, Fleet, Run
@@ -17,6 +17,8 @@ from lab.payload import PushedImage
 from . import probe
 
 _NAIVE = Path(__file__).parent / "naive"
+_CONTROL = Control()
+_PATIENT = Control(config=Path(__file__).parent / "ansible.cfg")
 # As OpenShift's Machine Config Daemon does it: its workers take from one sorted list, each pauses
 # after an image (pinned_image_set.go: 5 workers, 1 s), and a failed pull is tried again.
 _BLIND = (
@@ -41,11 +43,6 @@ class Site:
         """Our playbooks."""
         return Fleet(self.lab, self.work)
 
-    @property
-    def naive(self) -> Fleet:
-        """The playbook that people write."""
-        return Fleet(self.lab, self.work, Control(folder=_NAIVE, playbook="{}.yml"))
-
     def lock(self, name: str, images: Sequence[PushedImage], *, measure: bool = True) -> Path:
         """Lock images as users do, by default with their layers measured."""
         name = name.replace(" ", "-")
@@ -60,12 +57,19 @@ class Site:
         node.exec(["rm", "-rf", "/var/lib/edgefleet-crio", DROP_IN])
         node.wipe_store()
 
-    def pin(self, lock: Path, *nodes: Node, check: bool = False, **variables: object) -> Run:
+    def pin(
+        self,
+        lock: Path,
+        *nodes: Node,
+        check: bool = False,
+        control: Control = _CONTROL,
+        **variables: object,
+    ) -> Run:
         """Bring nodes to a lock with our playbook, or have it only say what it would do."""
         limit = ",".join(node.name for node in nodes)
         # The bench's disks are small; what the storage check keeps free is not its subject.
         return _checked(
-            self.product.pin(
+            Fleet(self.lab, self.work, control).pin(
                 "--limit",
                 limit,
                 *(["--check"] if check else []),
@@ -76,25 +80,31 @@ class Site:
         )
 
     def pin_naively(
-        self, images: Sequence[PushedImage], *nodes: Node, tags: str = "all", **variables: str
+        self,
+        images: Sequence[PushedImage],
+        *nodes: Node,
+        tags: str = "all",
+        control: Control = _CONTROL,
+        **variables: str,
     ) -> Run:
-        """Bring nodes to images with the naive playbook."""
+        """Bring nodes to images with the playbook that people write."""
+        naive = Fleet(self.lab, self.work, replace(control, folder=_NAIVE, playbook="{}.yml"))
         limit = ",".join(node.name for node in nodes)
         references = [image.reference for image in images]
         return _checked(
-            self.naive.play("pin", "--limit", limit, "--tags", tags, images=references, **variables)
+            naive.play("pin", "--limit", limit, "--tags", tags, images=references, **variables)
         )
 
 
 def pull_with_the_product(site: Site, node: Node, lock: Path) -> float:
     """Bring a node to a lock; returns the seconds that the module which pulls ran."""
-    site.pin(lock, node, **probe.start_recording(node))
+    site.pin(lock, node, control=_PATIENT, **probe.start_recording(node))
     return probe.only(probe.recorded(node), "pinned_image_set").seconds
 
 
 def pull_naively(site: Site, node: Node, images: Sequence[PushedImage]) -> float:
     """Pull with the naive playbook; returns the seconds from its first pull to the end of its last."""
-    site.pin_naively(images, node, tags="pull", **probe.start_recording(node))
+    site.pin_naively(images, node, tags="pull", control=_PATIENT, **probe.start_recording(node))
     pulls = probe.recorded(node)
     return pulls[-1].ended - pulls[0].started
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ class FakeHost:
         self.programs = {path.rpartition("/")[2]: path for path in PROGRAMS}
         self.events: list[tuple[str, str]] = []
         self.scratches: list[str] = []
+        self.settings: list[dict[str, str]] = []
         self.slept: list[float] = []
         self.syncs = 0
         self.turns: list[str] = []
@@ -118,9 +119,12 @@ class FakeHost:
             self.events.append(("run", " ".join(argv)))
         return Completed(tuple(argv), call.rc, call.stdout, call.stderr)
 
-    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
         """See Host."""
         del stop
+        self.settings.append(dict(settings))
         return self.run(argv)
 
     def processes(self) -> tuple[RunningProcess, ...]:
@@ -222,6 +226,10 @@ class FakeHost:
     def filesystem(self, path: str) -> Filesystem:
         """See Host."""
         return self.rooms.get(path) or Filesystem(path, 1, 10**12, 10**12, 10**6, 10**6)
+
+    def remeasured(self, known: Filesystem) -> Filesystem:
+        """See Host."""
+        return self.rooms.get(known.path, known)
 
     def sync(self) -> None:
         """See Host."""

@@ -30,7 +30,7 @@ from ..node.host import Host
 from ..node.kubelet import read_kubelet_limits
 from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
-from ..node.store import contents_of, read_stored_layers
+from ..node.store import contents_of, read_stored_layers, store_roots
 from ..observed.crio import RunningConfig
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import KubeletLimits
@@ -88,12 +88,13 @@ def check_storage(
     leftovers = find_leftovers(host, config)
     places = _without(leftovers, _places(host, config))
     contents = contents_of(host, config.image_root)
+    others = [root for root in store_roots(config) if root != config.image_root]
     budget = plan_storage(
         locked=locked,
-        stored=read_stored_layers(host, config),
+        stored={**contents.layers, **read_stored_layers(host, others)},
         places=places,
         max_parallel=max_parallel,
-        reserves=_reserves(host, places, kubelet, limits),
+        reserves=_reserves(places, host.filesystem(_KUBELET_ROOT), kubelet, limits),
     )
     share = pinned_share(locked, references, contents, places[0], kubelet)
     removable: tuple[Removable, ...] = ()
@@ -118,12 +119,13 @@ class StorageWatch:
     """Whether the disks have room for more, asked again and again while a pull runs."""
 
     def __init__(self, host: Host, config: RunningConfig, limits: StorageLimits) -> None:
-        """Read the kubelet's limits once.
+        """Read the kubelet's limits, and find the filesystems, once.
 
-        :raises EdgefleetError: when they cannot be understood.
+        :raises EdgefleetError: when the limits cannot be understood or a filesystem not be measured.
         """
         self._host = host
-        self._config = config
+        self._places = _places(host, config)
+        self._node_room = host.filesystem(_KUBELET_ROOT)
         self._kubelet = read_kubelet_limits(host)
         self._limits = limits
 
@@ -132,24 +134,30 @@ class StorageWatch:
 
         :raises HostError: when a filesystem cannot be measured.
         """
-        places = _places(self._host, self._config)
+        now = self._host.remeasured
+        places = [
+            replace(place, filesystems=tuple(map(now, place.filesystems))) for place in self._places
+        ]
         budget = plan_storage(
             locked=LockedImages({"": tuple(layers)}, layers),
             stored={},
             places=places,
             max_parallel=1,
-            reserves=_reserves(self._host, places, self._kubelet, self._limits),
+            reserves=_reserves(places, now(self._node_room), self._kubelet, self._limits),
         )
         return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
 
 
 def _reserves(
-    host: Host, places: Sequence[Place], kubelet: KubeletLimits | None, limits: StorageLimits
+    places: Sequence[Place],
+    node_room: Filesystem,
+    kubelet: KubeletLimits | None,
+    limits: StorageLimits,
 ) -> list[tuple[Filesystem, Reserve]]:
     """Return what must stay free on the filesystems of these places and of the kubelet's folder."""
     return reserves_on(
         places[0],
-        host.filesystem(_KUBELET_ROOT),
+        node_room,
         kubelet,
         limits.min_free_bytes,
         not limits.allow_pins_above_gc_threshold,

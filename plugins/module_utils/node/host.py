@@ -15,7 +15,7 @@ import stat
 import subprocess  # nosec B404 # lists of arguments only, never a shell
 import threading
 import time
-from typing import ContextManager, Iterator, Protocol, Sequence
+from typing import ContextManager, Iterator, Mapping, Protocol, Sequence
 
 from ..observed.found_file import Entry
 from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
@@ -47,10 +47,13 @@ class Host(ReadingHost, Protocol):
     followed, and one on the way only when it belongs to root or to the user of the process.
     """
 
-    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
         """Run a program to its end, or until ``stop`` is set, when it is killed, with rc 124.
 
-        That is done by the handle of the process itself, never by a name or a number.
+        That is done by the handle of the process itself, never by a name or a number. ``settings``
+        go into its environment.
         """
 
     def processes(self) -> tuple[RunningProcess, ...]:
@@ -100,7 +103,9 @@ class Host(ReadingHost, Protocol):
 class LocalHost(LocalReader):
     """The machine that this process runs on, as a :class:`Host`."""
 
-    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
         """See :meth:`Host.run_until`."""
         try:
             program = subprocess.Popen(  # nosec B603 # a list of arguments, as in reading_host
@@ -108,7 +113,7 @@ class LocalHost(LocalReader):
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=program_environment(),
+                env={**program_environment(), **settings},
             )
         except OSError as error:
             raise HostError(f"running {argv[0]}", str(error)) from None

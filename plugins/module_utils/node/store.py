@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Iterable
+
 from ..observed.crio import RunningConfig
 from ..observed.store import (
     ImageStore,
@@ -37,13 +39,13 @@ def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -
 
 def read_layers(host: ReadingHost, config: RunningConfig) -> frozenset[str]:
     """Return the compressed digests of the layers that need not be fetched again."""
-    return digests_of(read_stored_layers(host, config))
+    return digests_of(read_stored_layers(host, store_roots(config)))
 
 
-def read_stored_layers(host: ReadingHost, config: RunningConfig) -> dict[str, StoredLayer]:
-    """Return the layers of all stores by their identifiers, which are the same in each."""
+def read_stored_layers(host: ReadingHost, roots: Iterable[str]) -> dict[str, StoredLayer]:
+    """Return the layers of these stores by their identifiers, which are the same in each."""
     layers: dict[str, StoredLayer] = {}
-    for root in store_roots(config):
+    for root in roots:
         text = host.read(f"{root}/{_LAYERS}")
         if text:
             layers.update(parse_layers(text))

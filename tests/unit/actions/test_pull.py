@@ -439,15 +439,17 @@ class HangingHost(FakeHost):
         """See Host."""
         return time.monotonic()
 
-    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
         """See Host."""
         assert not stop.is_set()
         if argv[-1] not in self.hanging:
-            return super().run_until(argv, stop)
+            return super().run_until(argv, stop, settings)
         self.hanging.discard(argv[-1])
         while not stop.wait(0.001):
             if self.done.is_set():
-                return super().run_until(argv, stop)
+                return super().run_until(argv, stop, settings)
         self.ended.append(argv[-1])
         return Completed(tuple(argv), 124, "", "")
 
@@ -553,8 +555,11 @@ def test_what_cannot_be_seen_is_not_still() -> None:
 class LateHost(HangingHost):
     """Pulls succeed in the moment in which they are ended."""
 
-    def run_until(self, argv: Sequence[str], stop: threading.Event) -> Completed:
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
         """See Host."""
+        del settings
         assert stop.wait(60)
         return self.run(argv)
 

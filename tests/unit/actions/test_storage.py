@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -171,6 +172,19 @@ def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     assert answer.share.present_bytes == 0
 
 
+def test_a_store_is_read_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its list of layers is some MB where thousands of images are."""
+    read, paths = host.read, Counter[str]()
+
+    def counted(path: str) -> str | None:
+        paths[path] += 1
+        return read(path)
+
+    monkeypatch.setattr(host, "read", counted)
+    check(host)
+    assert paths[LAYERS_JSON] == 1
+
+
 def test_an_image_store_of_its_own(host: FakeHost) -> None:
     """Images go there, the records of their layers to the graph root."""
     host.rooms = {"/images": replace(ROOM, path="/images", mount_point="/images"),
@@ -295,14 +309,15 @@ def test_a_store_that_cannot_be_read(host: FakeHost) -> None:
 CONFIG = RunningConfig(STORE, "", "/big", "", ())
 
 
-def test_the_watch(host: FakeHost) -> None:
-    """It looks at the disks anew each time, at the kubelet's limits once."""
+def test_the_watch(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks at the disks anew each time, at the kubelet's limits and for mounts once."""
     host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
     big = replace(VAR_TMP, path="/big", mount_point="/big")
     host.rooms = {STORE: replace(ROOM, available_bytes=51 * GIB + 10**6), "/big": big}
     watch = StorageWatch(host, CONFIG, StorageLimits(1))
     layers = {MISSING: LockedLayer(1000)}
     del host.files[KUBELET]
+    monkeypatch.delattr(FakeHost, "filesystem")
     assert watch.room_for(layers) == ""
     host.rooms[STORE] = replace(ROOM, available_bytes=51 * GIB)
     assert watch.room_for(layers).startswith(f"on the xfs filesystem of {STORE} (images) have 547")

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import Lo
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     Completed,
     HostError,
+    LocalReader,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import FoundFile
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import OpenFile
@@ -110,10 +112,16 @@ def test_run_what_cannot_run(tmp_path: Path) -> None:
 
 
 def test_run_until(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the end, with output, return code and environment as always; input is empty."""
+    """To the end, with output, return code and environment as always, and more; input is empty."""
     monkeypatch.setenv("CRICTL_AUTH", "secret")
-    argv = ("/bin/sh", "-c", "cat; sleep 0.3; echo $LC_ALL-$CRICTL_AUTH; echo err >&2; exit 3")
-    assert HOST.run_until(argv, threading.Event()) == Completed(argv, 3, "C-secret\n", "err\n")
+    argv = (
+        "/bin/sh",
+        "-c",
+        "cat; sleep 0.3; echo $LC_ALL-$CRICTL_AUTH-$GOGC; echo err >&2; exit 3",
+    )
+    assert HOST.run_until(argv, threading.Event(), {"GOGC": "9"}) == Completed(
+        argv, 3, "C-secret-9\n", "err\n"
+    )
 
 
 def test_run_until_it_is_stopped() -> None:
@@ -123,7 +131,7 @@ def test_run_until_it_is_stopped() -> None:
     timer = threading.Timer(0.3, stop.set)
     timer.start()
     before = time.monotonic()
-    assert HOST.run_until(argv, stop) == Completed(argv, 124, "begun\n", "")
+    assert HOST.run_until(argv, stop, {}) == Completed(argv, 124, "begun\n", "")
     assert time.monotonic() - before < 60
     timer.join()
 
@@ -132,14 +140,14 @@ def test_run_until_ended_by_itself() -> None:
     """A stop that comes too late changes nothing, and another's signal is no stop of ours."""
     stop = threading.Event()
     stop.set()
-    assert HOST.run_until(["/bin/true"], stop).rc == 0
-    assert HOST.run_until(["/bin/sh", "-c", "kill -9 $$"], threading.Event()).rc == -9
+    assert HOST.run_until(["/bin/true"], stop, {}).rc == 0
+    assert HOST.run_until(["/bin/sh", "-c", "kill -9 $$"], threading.Event(), {}).rc == -9
 
 
 def test_run_until_what_cannot_run(tmp_path: Path) -> None:
     """It is said of which program."""
     with pytest.raises(HostError, match=f"running {tmp_path}/none: "):
-        HOST.run_until([f"{tmp_path}/none"], threading.Event())
+        HOST.run_until([f"{tmp_path}/none"], threading.Event(), {})
 
 
 def test_run_until_we_are_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +161,7 @@ def test_run_until_we_are_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        HOST.run_until(["/bin/sleep", "600"], threading.Event())
+        HOST.run_until(["/bin/sleep", "600"], threading.Event(), {})
     assert started[0].returncode == -9
 
 
@@ -624,6 +632,14 @@ def test_filesystem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to("/proc")
     known = HOST.filesystem(str(tmp_path / "link/none"))
     assert (known.kind, known.mount_point) == ("proc", "/proc")
+    # Asked again, it is not looked for.
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalReader, "read", None)
+        elsewhere = replace(room, available_bytes=0, kind="k", mount_point="/m")
+        assert HOST.remeasured(elsewhere).available_bytes > 0
+        assert HOST.remeasured(elsewhere) == replace(
+            HOST.remeasured(room), kind="k", mount_point="/m"
+        )
     # The root folder ends the search also where it cannot be looked at.
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
     assert HOST.filesystem("/a/b").device == Path("/").stat().st_dev

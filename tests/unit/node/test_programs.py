@@ -53,6 +53,13 @@ HARMLESS = (
 )
 
 
+def test_a_pull_is_cheap_for_the_node(host: FakeHost) -> None:
+    """The runtime of the program does not prepare for work that it has not."""
+    host.expect(crictl("pull", "a"))
+    ImageService(host).pull("a", threading.Event())
+    assert host.settings == [{"GOMAXPROCS": "1", "GOGC": "1000"}]
+
+
 def test_a_harmless_failure_is_tried_again(host: FakeHost) -> None:
     """The program can meet a file that a pull just renamed."""
     host.expect(crictl("pull", "a", rc=1, stderr=HARMLESS), crictl("pull", "a"))
