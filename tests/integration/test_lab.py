@@ -114,7 +114,7 @@ def test_a_lab_that_cannot_start_leaves_nothing() -> None:
     assert traces(name, token_of(name)) == []
 
 
-@pytest.mark.parametrize("after", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("after", [0.0, 0.15, 0.3, 0.45, 0.6])
 def test_an_interrupted_start_leaves_nothing(after: float) -> None:
     """Ctrl-C at several moments of the start."""
     name = "interrupted"

@@ -362,7 +362,7 @@ def test_node(fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path) -
 
 
 def test_two_hundred_images(lab: Lab, locking: Locking) -> None:
-    """Cold in ten seconds, again in two, the whole command; ansible-playbook itself takes one."""
+    """What is known is not asked for again: that takes half the time, ansible-playbook's own included."""
     specs = [
         ImageSpec(
             f"locking/many-{number:03}",
@@ -380,9 +380,7 @@ def test_two_hundred_images(lab: Lab, locking: Locking) -> None:
         taken.append(time.monotonic() - begun)
     print(f"200 images: cold {taken[0]:.1f} s, again {taken[1]:.1f} s")
     assert len(locking.references()) == 200
-    # Twice the bars: other things run on this machine.
-    assert taken[0] <= 20
-    assert taken[1] <= 4
+    assert taken[1] <= taken[0] / 2
 
 
 class BadRegistry:

@@ -155,8 +155,10 @@ class Lab:
         with ThreadPoolExecutor() as pool:
             tasks = [pool.submit(self._start_registry)]
             tasks += [pool.submit(self._start_node, machine) for machine in self._machines]
-        for task in tasks:
-            task.result()
+            # Ctrl-C must meet us here: then the pool's end waits for those that still start things,
+            # and nothing is started after it was taken down. Met in that end, it would not wait.
+            for task in tasks:
+                task.result()
         for node in self.nodes:
             node.wait_ready()
 
