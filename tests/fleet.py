@@ -110,7 +110,7 @@ class Fleet:
         self._numbers = itertools.count(1)
 
     def reset(self) -> None:
-        """Bring every node to where it never saw us: no images, no drop-in, no journal."""
+        """Bring every node to where it never saw us: no images, no drop-in, no journal, no log."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.reset_node, self.names))
 
@@ -121,6 +121,8 @@ class Fleet:
             ["sh", "-c", f"rm -rf /var/lib/edgefleet-crio {DROP_IN} /etc/crio/crio.conf.d/60-*"]
         )
         node.exec(["systemctl", "restart", "crio"])
+        # What CRI-O was asked for decides on the order of pulls.
+        node.exec(["journalctl", "--rotate", "--vacuum-size=1", "--quiet"])
         ours = [image["id"] for image in node.images() if not image["repoTags"]]
         if ours:
             node.exec(["crictl", "rmi", *ours])

@@ -317,6 +317,21 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
     assert not fleet.blobs_fetched(since=mark)
 
 
+def test_a_pod_that_waits_is_served_first(fleet: Fleet, images: Images) -> None:
+    """Somebody asked CRI-O for an image while the registry was away: that one is begun first."""
+    node, last = fleet.node("node1"), images[9]
+    fleet.lab.registry.stop()
+    try:
+        assert node.exec(["crictl", "pull", last.reference], check=False).returncode != 0
+    finally:
+        fleet.lab.registry.start()
+    sets = [str(fleet.set_file("ten", images[:10]))]
+    run = fleet.pin("--limit", "node1", pin_images_sets=sets, pin_images_max_parallel=1)
+    assert run.rc == 0
+    begun = [json.loads(line) for line in node.read(JOURNAL).splitlines() if '"pull"' in line]
+    assert begun[0]["reference"] == last.reference
+
+
 # The first image has most to fetch, so that it is the one that takes the shared layer into flight.
 ONE_SHARED = payload.Payload(
     "one-shared",

@@ -38,7 +38,8 @@ LAYERS_JSON = f"{STORE}/overlay-layers/layers.json"
 PAUSE = "registry.k8s.io/pause:3.10.1"
 CRIO, CRICTL, SKOPEO = "/usr/bin/crio", "/usr/bin/crictl", "/usr/bin/skopeo"
 SYSTEMCTL, JOURNALCTL = "/usr/bin/systemctl", "/usr/bin/journalctl"
-PROGRAMS = (CRIO, CRICTL, SKOPEO, SYSTEMCTL, JOURNALCTL)
+# Without journalctl, as a node without journald: tests that ask CRI-O's log add it.
+PROGRAMS = (CRIO, CRICTL, SKOPEO, SYSTEMCTL)
 _SOCKET = "unix:///var/run/crio/crio.sock"
 _CRICTL = (
     CRICTL, "--runtime-endpoint", _SOCKET, "--image-endpoint", _SOCKET, "--timeout", "30s",
@@ -284,6 +285,12 @@ def images(present: Iterable[str] = (), pinned: Iterable[str] = ()) -> Call:
         for name in present
     ]
     return crictl("images", "-o", "json", stdout=json.dumps({"images": listed}))
+
+
+def crio_log(since: int, stdout: str) -> Call:
+    """Return the question for CRI-O's log, of a node that has journalctl."""
+    words = ("--unit", "crio.service", "--since", f"@{since}", "--output", "cat")
+    return Call((JOURNALCTL, *words, "--no-pager", "--quiet"), stdout=stdout, timeout=60)
 
 
 def images_json(names: Iterable[str]) -> str:

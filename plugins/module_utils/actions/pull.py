@@ -10,13 +10,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping, Sequence
 
-from ..decisions.pull_order import PullOrder, Start, plan_pull
+from ..decisions.pull_order import PullOrder, Start, awaited_images, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final
 from ..decisions.stall import Stillness
 from ..decisions.versions import CUTS_SLOW_PULLS
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..errors import EdgefleetError
 from ..node.crio import Crio
+from ..node.crio_service import CrioService
 from ..node.host import Host
 from ..node.image_service import ImageService
 from ..node.reading_host import Completed, HostError, require_root
@@ -42,6 +43,9 @@ _LOOK_INTERVAL = 0.05
 _LOOK_SHARE = 0.05
 # How often the pulls are looked at for whether they move, in parts of what they may stand still.
 _MOVE_SHARE = 0.1
+# How long a request for an image counts as one that still waits, in seconds: the kubelet asks again
+# at least every 300 (MaxImageBackOff in pkg/kubelet/kubelet.go).
+_REQUESTS_COUNT = 600
 # What CRI-O says of a pull that it has ended itself.
 _ENDED_BY_CRIO = "context canceled"
 
@@ -103,13 +107,15 @@ def pull_missing(
     :raises EdgefleetError: when CRI-O does not answer; a failed pull is an outcome instead.
     """
     require_root(host, "pulling images")
-    crio, crictl = Crio(host), ImageService(host)
+    crio, crictl = CrioService(host), ImageService(host)
     config = crio.running_config()
     present = read_image_store(host, crictl, config).present()
     missing = [one for one in references if one not in present]
     # Without a lock there is no layer to look for.
     layers = read_layers(host, config) if missing and locked.images else frozenset()
-    plan = plan_pull(missing, locked, layers)
+    requested = crio.requested_since(host.now() - _REQUESTS_COUNT) if missing else frozenset()
+    awaited = awaited_images(missing, requested)
+    plan = plan_pull(missing, locked, layers, awaited)
     outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
     leftovers = find_leftovers(host, config)
     if check_mode:
@@ -118,7 +124,7 @@ def pull_missing(
         with take_turn(host, "pull images", check_mode):
             leftovers = remove_leftovers(host, config)
             if missing:
-                order = PullOrder(missing, locked, layers, policy.max_parallel)
+                order = PullOrder(missing, locked, layers, policy.max_parallel, awaited)
                 pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
                 listed = _listed(host, crictl, config)
                 pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]

@@ -98,7 +98,7 @@ def take_configuration(
         left = expectation.wait(wait_timeout)
         journal.after(action, taken=not left)
     if left:
-        raise _not_taken(action, left, files, crio.log_since(started), wait_timeout)
+        raise _not_taken(action, left, files, crio.trouble_since(started), wait_timeout)
     return ReloadResult(action, before)
 
 

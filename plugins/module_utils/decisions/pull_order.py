@@ -8,6 +8,7 @@ image may start when none of its layers is in flight for another one; a layer is
 store lists it, which can be long before its image is complete. Of the images that may start:
 
 - those not tried yet come before those that failed;
+- then those that somebody has asked CRI-O for, as the kubelet does for a pod that waits;
 - then those that carry most of what others wait for, counted as the bytes that pulls which know
   nothing of each other would fetch again: so the others are free early;
 - then, in half of the places, the largest, and in the others the smallest. Beside the bytes a pull
@@ -20,17 +21,18 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import AbstractSet, Mapping, Sequence, Tuple
+from typing import AbstractSet, Iterable, Mapping, Sequence, Tuple
 
 from ..documents.locked_images import LockedImages, LockedLayer
+from ..documents.reference import InvalidReference, parse_reference
 
 # What a lock says when there is none.
 NOTHING_LOCKED = LockedImages({}, {})
 # In bytes; larger than any image.
 _UNKNOWN_SIZE = 1 << 62
-# Tries, bytes that others wait for, bytes (negative where the largest comes first), place in the
-# list asked for, version of the entry; the smallest is the next.
-_Entry = Tuple[int, int, int, int, int]
+# Tries, whether nobody waits for it, bytes that others wait for, bytes (negative where the largest
+# comes first), place in the list asked for, version of the entry; the smallest is the next.
+_Entry = Tuple[int, bool, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,39 @@ class Start:
         return sum(layer.size for layer in self.layers.values())
 
 
+def awaited_images(references: Iterable[str], requested: Iterable[str]) -> frozenset[str]:
+    """Return those of ``references``, by digest, that are meant by what CRI-O was asked for.
+
+    A request by tag means every image of its repository: which one, the registry would have to say.
+    """
+    repositories, exact = set(), set()
+    for text in requested:
+        try:
+            asked = parse_reference(text, "CRI-O's log")
+        except InvalidReference:
+            continue
+        if asked.digest:
+            exact.add(f"{asked.repository}@{asked.digest}")
+        else:
+            repositories.add(asked.repository)
+    return frozenset(
+        one for one in references if one in exact or one.partition("@")[0] in repositories
+    )
+
+
 def plan_pull(
-    references: Sequence[str], locked: LockedImages, present: AbstractSet[str]
+    references: Sequence[str],
+    locked: LockedImages,
+    present: AbstractSet[str],
+    awaited: AbstractSet[str] = frozenset(),
 ) -> tuple[Start, ...]:
     """Return what each image will fetch, in the order of their starts when none has to wait.
 
     :param references: the images that are missing, each once.
     :param present: compressed digests of the layers that are there already.
+    :param awaited: those of ``references`` that somebody waits for.
     """
-    order = PullOrder(references, locked, present, max_parallel=1)
+    order = PullOrder(references, locked, present, max_parallel=1, awaited=awaited)
     starts = []
     start = order.choose()
     while start:
@@ -68,22 +94,29 @@ def plan_pull(
 class _Image:
     """An image that is not complete; ``layers`` are those that were missing at first.
 
-    ``blockers`` counts its layers in flight for others, ``bytes`` and ``awaited`` sum up those of
-    its layers that are neither here nor in flight.
+    ``blockers`` counts its layers in flight for others. Of its layers that are neither here nor in
+    flight, ``bytes`` is the sum, and ``freeing`` what other images wait for in them.
     """
 
     __slots__ = (
-        "awaited", "blockers", "bytes", "layers", "number", "registry", "tries", "version", "waits",
+        "blockers", "bytes", "freeing", "is_awaited", "layers", "number", "registry", "tries",
+        "version", "waits",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, registry: str, layers: tuple[str, ...], is_unknown: bool
+        self,
+        number: int,
+        registry: str,
+        layers: tuple[str, ...],
+        is_unknown: bool,
+        is_awaited: bool,
     ) -> None:
         self.number = number
+        self.is_awaited = is_awaited
         self.registry = registry
         self.layers = layers
         self.bytes = _UNKNOWN_SIZE if is_unknown else 0
-        self.awaited = 0
+        self.freeing = 0
         self.blockers = 0
         self.tries = 0
         self.version = 0
@@ -103,8 +136,12 @@ class PullOrder:
         locked: LockedImages,
         present: AbstractSet[str],
         max_parallel: int,
+        awaited: AbstractSet[str] = frozenset(),
     ) -> None:
-        """Start with all of ``references`` waiting; each is there once."""
+        """Start with all of ``references`` waiting; each is there once.
+
+        ``awaited`` are those that somebody waits for.
+        """
         self._references = tuple(references)
         self._max_parallel = max_parallel
         self._missing: dict[str, LockedLayer] = {}
@@ -120,7 +157,8 @@ class PullOrder:
             layers = dict.fromkeys(locked.images.get(reference, ()))
             missing = tuple(digest for digest in layers if digest not in present)
             registry = reference.partition("/")[0]
-            image = _Image(number, registry, missing, reference not in locked.images)
+            is_unknown, is_awaited = reference not in locked.images, reference in awaited
+            image = _Image(number, registry, missing, is_unknown, is_awaited)
             self._images[reference] = image
             for digest in missing:
                 self._missing[digest] = locked.layers[digest]
@@ -165,7 +203,7 @@ class PullOrder:
                 best = queue[0]
         if best is None:
             return None
-        reference = self._references[best[3]]
+        reference = self._references[best[4]]
         layers = self._images[reference].layers
         return Start(reference, {one: self._missing[one] for one in layers if one in self._missing})
 
@@ -226,7 +264,7 @@ class PullOrder:
         images = self._needed_by[digest]
         for image in images:
             image.bytes += sign * layer.size
-            image.awaited += sign * layer.size * (len(images) - 1)
+            image.freeing += sign * layer.size * (len(images) - 1)
 
     def _block(self, digest: str, owner: _Image, sign: int) -> None:
         for image in self._needed_by[digest]:
@@ -239,9 +277,10 @@ class PullOrder:
         image.version += 1
         if image.waits and not image.blockers:
             for queues, size in ((self._largest, -image.bytes), (self._smallest, image.bytes)):
-                entry = (image.tries, -image.awaited, size, image.number, image.version)
+                key = (image.tries, not image.is_awaited, -image.freeing, size)
+                entry = (*key, image.number, image.version)
                 heapq.heappush(queues.setdefault(image.registry, []), entry)
 
     def _is_outdated(self, entry: _Entry) -> bool:
-        image = self._images.get(self._references[entry[3]])
-        return image is None or not image.waits or image.version != entry[4]
+        image = self._images.get(self._references[entry[4]])
+        return image is None or not image.waits or image.version != entry[5]

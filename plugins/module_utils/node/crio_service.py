@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..observed.crio import parse_configured_pins
+from ..observed.crio import parse_configured_pins, parse_pull_requests
 from ..observed.failure import readable_message
 from .crio import CONFIG_PATH, DROP_IN_DIRECTORY, TIMEOUT, Crio
 from .host import Host
@@ -91,20 +91,26 @@ class CrioService(Crio):
             timeout=_SERVICE_TIMEOUT,
         )
 
-    def log_since(self, seconds: float) -> str:
+    def trouble_since(self, seconds: float) -> str:
         """Return CRI-O's last warnings and errors since an epoch second, joined into one line."""
+        lines = [one for one in self._log_since(seconds).splitlines() if _is_trouble(one)]
+        return " | ".join(readable_message(one) for one in lines[-_LOG_LINES:])
+
+    def requested_since(self, seconds: float) -> frozenset[str]:
+        """Return what CRI-O was asked to pull since an epoch second, as far as its log tells."""
+        return parse_pull_requests(self._log_since(seconds))
+
+    def _log_since(self, seconds: float) -> str:
         program = self._host.find_program("journalctl")
         if program is None:
             return ""
-        completed = self._host.run(
+        return self._host.run(
             [
                 program, "--unit", "crio.service", "--since", f"@{int(seconds)}",
                 "--output", "cat", "--no-pager", "--quiet",
             ],
             timeout=TIMEOUT,
-        )  # fmt: skip
-        lines = [one for one in completed.stdout.splitlines() if _is_trouble(one)]
-        return " | ".join(readable_message(one) for one in lines[-_LOG_LINES:])
+        ).stdout  # fmt: skip
 
     def _systemctl(self) -> str:
         program = self._host.find_program("systemctl")

@@ -19,6 +19,8 @@ _SETTING_PATTERN = re.compile(r"\s*([A-Za-z0-9_]+) = (.*\S)\s*")
 _STORE_OPTIONS = ("imagestore", "additionalimagestore")
 # How 'crio config' prints the list: one quoted entry a line (pkg/config/template.go of CRI-O).
 _PRINTED_PINS_PATTERN = re.compile(r"^pinned_images = \[\n(.*?)^\]", re.MULTILINE | re.DOTALL)
+# A line of its log for each request (server/image_pull.go of CRI-O), as logrus prints it.
+_REQUEST_PATTERN = re.compile(r'msg="Pulling image: ([^"\\\s]+)"')
 
 
 @dataclass(frozen=True, order=True)
@@ -123,3 +125,8 @@ def parse_configured_pins(text: str) -> tuple[str, ...]:
         return tuple(json.loads(line.strip().rstrip(",")) for line in match.group(1).splitlines())
     except (ValueError, RecursionError) as error:
         raise UnreadableAnswer("reading the output of 'crio config'", str(error)) from None
+
+
+def parse_pull_requests(log: str) -> frozenset[str]:
+    """Return what CRI-O was asked to pull, as whoever asked wrote it."""
+    return frozenset(_REQUEST_PATTERN.findall(log))

@@ -45,10 +45,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process im
 from unit.fake_host import (
     IMAGES_JSON,
     JOURNAL,
+    JOURNALCTL,
     LAYERS_JSON,
     Call,
     FakeHost,
     crictl,
+    crio_log,
     crio_version,
     images,
     images_json,
@@ -239,6 +241,19 @@ def test_the_plan(host: FakeHost) -> None:
     assert [(one.outcome, one.bytes) for one in result.images] == [
         ("would_pull", 57), ("would_pull", 0), ("present", 0),
     ]  # fmt: skip
+
+
+def test_what_somebody_waits_for_goes_first(host: FakeHost) -> None:
+    """CRI-O's log of ten minutes tells, also of a pod that names its image by a tag."""
+    host.programs["journalctl"] = JOURNALCTL
+    asked = [f'level=info msg="Pulling image: {one}" id=1' for one in ("example.com/c:v1", B)]
+    host.expect(
+        *look([]), crio_log(400, "\n".join(asked)), *map(pull, (B, C, A)), images([A, B, C])
+    )
+    host.files[IMAGES_JSON] = images_json([A, B, C])
+    result = pulling(host, [A, B, C], ONE_BY_ONE, check_mode=False)
+    assert [one.reference for one in result.plan] == [B, C, A]
+    assert [one["reference"] for one in host.journal()] == [B, B, C, C, A, A]
 
 
 class SlowHost(FakeHost):

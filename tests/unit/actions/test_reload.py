@@ -35,6 +35,7 @@ from unit.fake_host import (
     Call,
     FakeHost,
     check_config,
+    crio_log,
     crio_version,
     images,
     images_json,
@@ -53,27 +54,13 @@ def node(host: FakeHost) -> FakeHost:
     host.files[IMAGES_JSON] = images_json("abc")
     host.files[JOURNAL] = '{"event": "pin", "phase": "before", "added": ["a", "b", "c"]}\n'
     host.files[DROP_IN] = render_drop_in("ab")
+    host.programs["journalctl"] = JOURNALCTL
     return host
 
 
 def take(host: FakeHost, wanted: str = "ab", check_mode: bool = False, allow_restart: bool = False):
     """Have CRI-O take it, with a second's patience."""
     return take_configuration(host, DROP_IN, list(wanted), allow_restart, 1.0, check_mode)
-
-
-def journal(stdout: str) -> Call:
-    """Return the question for CRI-O's log."""
-    words = (
-        "--unit",
-        "crio.service",
-        "--since",
-        "@1000",
-        "--output",
-        "cat",
-        "--no-pager",
-        "--quiet",
-    )
-    return Call((JOURNALCTL, *words), stdout=stdout, timeout=60)
 
 
 def test_in_force(node: FakeHost) -> None:
@@ -270,7 +257,7 @@ def test_what_such_versions_do_at_a_reload(version: str) -> None:
 def never_taken(log: str) -> list[Call]:
     """Return a reload after which nothing happens for a second."""
     same = [status_config("a"), images("abc", pinned="c")]
-    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, journal(log)]
+    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, crio_log(1000, log)]
 
 
 @pytest.mark.parametrize(

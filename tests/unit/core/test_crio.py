@@ -10,6 +10,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio impor
     CrioVersion,
     parse_configured_pins,
     parse_crio_version,
+    parse_pull_requests,
     parse_running_config,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import UnreadableAnswer
@@ -101,6 +102,18 @@ def test_pins_of_another_form() -> None:
     """A list in a form that CRI-O does not print is not guessed at."""
     with pytest.raises(UnreadableAnswer, match="reading the output of 'crio config'"):
         parse_configured_pins("pinned_images = [\n\t'a',\n]\n")
+
+
+def test_pull_requests() -> None:
+    """As CRI-O logs them, among other lines; how one ended is another line."""
+    log = (
+        'time="2026-01-01" level=info msg="Pulling image: example.com/a:v1" file="server/x.go:44"\n'
+        'time="2026-01-01" level=info msg="Pulled image: example.com/b" file="server/x.go:126"\n'
+        'time="2026-01-01" level=info msg="Pulling image: a\\"b" file="server/x.go:44"\n'
+        'time="2026-01-01" level=info msg="Pulling image: example.com/c" file="server/x.go:44"\n'
+    )
+    assert parse_pull_requests(log) == {"example.com/a:v1", "example.com/c"}
+    assert parse_pull_requests("") == frozenset()
 
 
 def test_no_pins_are_configured() -> None:

@@ -13,6 +13,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_orde
     NOTHING_LOCKED,
     PullOrder,
     Start,
+    awaited_images,
     plan_pull,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from link_model import BlindOrder, Link, OurOrder, Run, SketchOrder, simulate
 
 MIB = 1 << 20
+SHA = "sha256:" + "a" * 64
 MBIT_25, MBIT_100 = 25e6 / 8, 100e6 / 8
 
 
@@ -78,6 +80,12 @@ class TestPlan:
         sizes = {"s": 9, "p": 12, "x": 99, **dict.fromkeys("abcd", 1)}
         images = locked(sizes, x="x", p1="p", p2="p", a="sa", b="sb", c="sc", d="sd")
         assert [name for name, _bytes in plan(images)][:3] == ["a", "p1", "x"]
+
+    def test_what_somebody_waits_for_comes_before(self) -> None:
+        """Also before what many others need; among them the order is as ever."""
+        images = locked({"s": 9, "x": 5, "y": 6}, a="s", b="s", x="x", y="y")
+        starts = plan_pull("abxy", images, frozenset(), frozenset("xy"))
+        assert [one.reference for one in starts] == ["y", "x", "a", "b"]
 
     def test_nothing_is_known_without_a_lock(self) -> None:
         """The order given."""
@@ -381,3 +389,22 @@ class Checked(OurOrder):
         else:
             self.present.update(self.images.images[reference])
         super().end(reference, failed)
+
+
+class TestAwaited:
+    """awaited_images."""
+
+    def test_by_digest(self) -> None:
+        """That image, whatever tag stands beside its digest, also where the name is a short one."""
+        library = f"docker.io/library/a@{SHA}"
+        asked = [f"a:v1@{SHA}", f"example.com/b@{SHA}"]
+        assert awaited_images([library, f"example.com/c@{SHA}"], asked) == {library}
+
+    def test_by_tag(self) -> None:
+        """Every image of the repository."""
+        both = {f"example.com/a@{SHA}", f"example.com/a@{SHA[:-1]}1"}
+        assert awaited_images([*both, f"example.com/ab@{SHA}"], ["example.com/a:v1"]) == both
+
+    def test_what_is_no_reference(self) -> None:
+        """It is nobody's."""
+        assert awaited_images([f"example.com/a@{SHA}"], ["", "A B", "sha256:1"]) == frozenset()
