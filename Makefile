@@ -8,7 +8,7 @@ NAME ?= lab
 IMAGES ?= 30
 # What pytest is given: `make unit PYTEST_ARGS="-k reference -x"`.
 PYTEST_ARGS ?=
-GATES := lint types imports static yaml ansible-lint docs-lint security sanity unit matrix build integration molecule bench-short
+GATES := lint types imports static yaml ansible-lint docs-lint security sanity unit matrix build integration molecule bench-short faults-short
 
 # Bytecode goes beside the other caches, not into the tree that is linted, copied and packed.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 TOOLS := $(shell PYTHONPATH=tests $(PYTHON) -m tooling.venvs path)
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults faults-short $(GATES)
+.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults $(GATES)
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,7 +52,7 @@ bench: setup ## the whole bench, in half an hour: a table, and build/bench.json
 	@$(TOOLS)/python -m bench
 
 faults: setup ## every fault of the suite on real nodes: make faults PYTEST_ARGS="--seed 7 -k registry"
-	pytest tests/faults $(PYTEST_ARGS)
+	@python -m faults $(PYTEST_ARGS)
 
 format: tools ## format Python
 	ruff format
@@ -109,7 +109,7 @@ bench-short: setup ## gate: the bars of the bench, on one seed
 	pytest tests/bench $(PYTEST_ARGS)
 
 faults-short: setup ## gate: a few faults of each kind
-	pytest tests/faults --short $(PYTEST_ARGS)
+	@python -m faults --short $(PYTEST_ARGS)
 
 clean: ## what was made in the checkout; the cache directory stays
 	rm -rf build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/output
