@@ -11,12 +11,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from fleet import Fleet, Run, Running
-from lab import MIB, Lab, Node, payload
+from lab import MIB, Lab, LabError, Node, payload
 from lab.oci import LayerSpec
 from lab.payload import PushedImage
 from lab.pod import Pod
@@ -121,6 +121,7 @@ class Site:
         """Know what the node has, by whatever it takes, with no other image there."""
         has = self._has
         if has is None:
+            self._revive()
             self.remove_pods()
             self.fleet.reset()
         if has not in ("old", "new"):
@@ -134,6 +135,15 @@ class Site:
         self.came_from = has
         self.goal = _NONE if fault.unpins else "new" if has == "old" else "old"
         self._has = None
+
+    def _revive(self) -> None:
+        """Bring back a node that a case left without an answer."""
+        try:
+            self.node.wait_ready()
+        except LabError:
+            with suppress(LabError):
+                self.node.power_cut()
+            self.node.start()
 
     def remove_pods(self) -> None:
         """Stop and remove all pods."""
@@ -184,9 +194,11 @@ class Site:
     def _link(self, fault: Fault) -> Iterator[None]:
         if fault.slow:
             self.lab.network.limit(NAMESPACE, _BITS_PER_SECOND)
-        yield
-        if fault.slow:
-            self.lab.network.unlimit(NAMESPACE)
+        try:
+            yield
+        finally:
+            if fault.slow:
+                self.lab.network.unlimit(NAMESPACE)
 
     def _check_images(self, pulled: set[str], fault: Fault, run: Run) -> None:
         """See what is kept pinned and what was pulled present, before and after a restart of CRI-O."""

@@ -75,9 +75,11 @@ def opposite_run(site: Site, running: Running) -> None:
 def held(site: Site) -> Iterator[None]:
     """Let another run hold the node for longer than anybody waits."""
     site.node.exec(["python3", "-c", _HOLD, _HOLDER])
-    yield
-    (holder,) = site.processes("/var/lib/edgefleet-crio/turn", _HOLDER)
-    holder.kill()
+    try:
+        yield
+    finally:
+        (holder,) = site.processes("/var/lib/edgefleet-crio/turn", _HOLDER)
+        holder.kill()
 
 
 FAULTS = [

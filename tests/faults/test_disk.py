@@ -47,8 +47,10 @@ def freed(place: str) -> Callable[[Site], AbstractContextManager[None]]:
 
     @contextmanager
     def around(site: Site) -> Iterator[None]:
-        yield
-        disks.free(site.node, place)
+        try:
+            yield
+        finally:
+            disks.free(site.node, place)
 
     return around
 
@@ -59,8 +61,10 @@ def few_inodes(place: str) -> Callable[[Site], AbstractContextManager[None]]:
     @contextmanager
     def around(site: Site) -> Iterator[None]:
         disks.fill_inodes(site.node, place, disks.inodes_free(site.node, place) // _LEFT)
-        yield
-        disks.free(site.node, place)
+        try:
+            yield
+        finally:
+            disks.free(site.node, place)
 
     return around
 
@@ -68,10 +72,12 @@ def few_inodes(place: str) -> Callable[[Site], AbstractContextManager[None]]:
 @contextmanager
 def repaired(site: Site) -> Iterator[None]:
     """Have the store's disk checked after the run, as at a boot."""
-    yield
-    site.node.power_cut()
-    disks.store_of(site.lab.state_dir, site.node).check()
-    site.node.start()
+    try:
+        yield
+    finally:
+        site.node.power_cut()
+        disks.store_of(site.lab.state_dir, site.node).check()
+        site.node.start()
 
 
 def read_only(site: Site, running: Running) -> None:
@@ -84,10 +90,12 @@ def read_only(site: Site, running: Running) -> None:
 @contextmanager
 def exchanged(site: Site) -> Iterator[None]:
     """Have the store's disk exchanged after the run."""
-    yield
-    site.node.power_cut()
-    disks.store_of(site.lab.state_dir, site.node).exchange(_STORE_SIZE)
-    site.node.start()
+    try:
+        yield
+    finally:
+        site.node.power_cut()
+        disks.store_of(site.lab.state_dir, site.node).exchange(_STORE_SIZE)
+        site.node.start()
 
 
 def broken(site: Site, running: Running) -> None:

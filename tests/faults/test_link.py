@@ -96,17 +96,21 @@ def without_names(site: Site) -> Iterator[None]:
     port = site.proxy.address.rpartition(":")[2]
     text = f'[[registry]]\nprefix = "{site.proxy.address}"\nlocation = "{_NAME}:{port}"\n'
     site.node.write(_BY_NAME, f"{text}insecure = true\n")
-    yield
-    site.node.exec(["rm", _BY_NAME])
-    site.node.exec(["systemctl", "reload", "crio"])
+    try:
+        yield
+    finally:
+        site.node.exec(["rm", _BY_NAME])
+        site.node.exec(["systemctl", "reload", "crio"])
 
 
 @contextmanager
 def far_away(site: Site) -> Iterator[None]:
     """Have the registry answer each request after a while."""
     site.proxy.tell(Mood(name="far-away", where="/", delay=0.3))
-    yield
-    site.proxy.tell(GOOD)
+    try:
+        yield
+    finally:
+        site.proxy.tell(GOOD)
 
 
 FAULTS = [

@@ -55,16 +55,7 @@ def reboot(site: Site, running: Running) -> None:
     """Reboot, as systemctl does it."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
-    booted = site.node.read("/proc/1/stat")
-    site.node.exec(["systemctl", "reboot"])
-    wait_for(lambda: _booted(site) not in ("", booted), "the reboot", seconds=90)
-    site.node.wait_ready()
-
-
-def _booted(site: Site) -> str:
-    """Return what tells one process 1 of the node from another."""
-    done = site.node.exec(["cat", "/proc/1/stat"], check=False)
-    return done.stdout
+    site.node.reboot()
 
 
 def run_out_of_memory(site: Site, running: Running) -> None:

@@ -68,7 +68,7 @@ def _death_of(module: str) -> dict[str, Any] | None:
 def _strace(call: str, nth: int) -> list[str]:
     paths = [word for path in _FILES for word in ("-P", path)]
     return [
-        *("/usr/bin/strace", "-f", "--seccomp-bpf", "-qq", "-y", "-o", str(TRACE), *paths),
+        *("/usr/bin/strace", "-f", "-qq", "-y", "-o", str(TRACE), *paths),
         *("-e", f"trace={_CALLS}", "-e", f"inject={call}:signal=KILL:when={nth}", "--"),
     ]
 
