@@ -51,6 +51,13 @@ def cut_power(site: Site, running: Running) -> None:
     site.node.start()
 
 
+@contextmanager
+def without_pods(site: Site) -> Iterator[None]:
+    """Have no pod, as after a kubelet's graceful shutdown; ours would not end by itself."""
+    site.remove_pods()
+    yield
+
+
 def reboot(site: Site, running: Running) -> None:
     """Reboot, as systemctl does it."""
     site.wait_for_pull()
@@ -109,7 +116,7 @@ FAULTS = [
     Fault("kill-crio", amid=kill_crio, loses=True, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
     Fault("power-cut", amid=cut_power, loses=True, whole=False, slow=True, short=True),
-    Fault("reboot", amid=reboot, whole=False, slow=True),
+    Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _clock("clock-a-day-ahead", "+1d"),
     _clock("clock-a-day-behind", "-1d"),
