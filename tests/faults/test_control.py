@@ -85,8 +85,8 @@ def held(site: Site) -> Iterator[None]:
 FAULTS = [
     Fault("kill-ansible", amid=kill_ansible, whole=False, slow=True, short=True),
     Fault("interrupt", amid=interrupt, whole=False, slow=True),
-    Fault("kill-ssh", amid=kill_ssh, slow=True, short=True),
-    Fault("two-with-one-lock", amid=second_run, whole=True, slow=True, short=True),
+    Fault("kill-ssh", amid=kill_ssh, slow=True),
+    Fault("two-with-one-lock", amid=second_run, whole=True, slow=True),
     Fault("two-with-two-locks", amid=opposite_run, slow=True),
     Fault("held-by-another", around=held, whole=False, said=_HOLDER),
 ]

@@ -70,9 +70,7 @@ def _at_random(number: int) -> Fault:
         for process in site.processes("/usr/bin/python3"):
             process.kill()
 
-    return Fault(
-        f"random-{number}", amid=amid, short=number == 1, kind="any module killed any time"
-    )
+    return Fault(f"random-{number}", amid=amid, kind="any module killed any time")
 
 
 FAULTS = [
