@@ -79,7 +79,7 @@ def summary(cases: Iterable[Case]) -> list[str]:
     every = [case for group in kinds.values() for case in group]
     return [
         _COLUMNS.format("who", "fault", "injected", "survived", "lost", "taken"),
-        *(_line(row, kind, group) for (row, kind), group in kinds.items()),
+        *(_line(row, kind, group) for (row, kind), group in sorted(kinds.items())),
         _line("", "all", every),
     ]
 
