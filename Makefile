@@ -10,7 +10,7 @@ IMAGES ?= 30
 PYTEST_ARGS ?=
 # These need neither nodes nor quiet; the slowest first, as they run beside one another.
 GATES := matrix unit sanity ansible-lint static docs-lint build types security yaml imports lint
-NODE_GATES := integration molecule bench-short
+NODE_GATES := integration molecule faults-short bench-short
 
 # Bytecode goes beside the other caches, not into the tree that is linted, copied and packed.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
@@ -21,7 +21,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 TOOLS := $(shell PYTHONPATH=tests $(PYTHON) -m tooling.venvs path)
 export PATH := $(TOOLS):$(PATH)
 
-.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults faults-short $(GATES) $(NODE_GATES)
+.PHONY: help setup tools lab test demo lab-up lab-down clean format bench faults $(GATES) $(NODE_GATES)
 
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,7 +54,7 @@ bench: setup ## the whole bench, in half an hour: a table, and build/bench.json
 	@$(TOOLS)/python -m bench
 
 faults: setup ## every fault of the suite on real nodes: make faults PYTEST_ARGS="--seed 7 -k registry"
-	pytest tests/faults $(PYTEST_ARGS)
+	@python -m faults $(PYTEST_ARGS)
 
 format: tools ## format Python
 	ruff format
@@ -112,7 +112,7 @@ bench-short: setup ## gate: the bars of the bench, on one seed
 	pytest tests/bench $(PYTEST_ARGS)
 
 faults-short: setup ## gate: a few faults of each kind
-	pytest tests/faults --short $(PYTEST_ARGS)
+	@python -m faults --short $(PYTEST_ARGS)
 
 clean: ## what was made in the checkout; the cache directory stays
 	rm -rf build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/output

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A registry that misbehaves when it is told to: a proxy in front of the lab's registry.
 
-    python3 -m faults.proxy ADDRESS UPSTREAM FOLDER
+    python3 -m faults.proxy ADDRESS UPSTREAM FOLDER [CERTIFICATE]
 
 What it is told lies in FOLDER/mood.json and is read for each request (see `Mood`); what it served is
-in FOLDER/served.jsonl, as lines with path, status and the bytes of the body.
+in FOLDER/served.jsonl, as lines with path, status and the bytes of the body. With the file of a
+certificate and its key it speaks TLS.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import struct
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +34,7 @@ from lab.processes import Process, launch, wait_for
 from lab.registry import NAMESPACE
 
 _PORT = 5900
+_TLS_PORT = 5901
 _CHUNK = 64 * 1024
 
 
@@ -37,9 +42,10 @@ _CHUNK = 64 * 1024
 class Mood:
     """How it answers a request whose path holds `where`; the others are passed on.
 
-    `status` is answered instead of what was asked for, the first `times` times for each path (0:
-    always). A body is torn after `reset_after` bytes by a reset, or ended after `end_after` bytes as if
-    it were whole; `spoiled` changes one of its bytes. `name` keeps the counters of two moods apart.
+    It does so the first `times` times for each path (0: always). `status` is answered instead of what
+    was asked for. A body is torn after `reset_after` bytes by a reset, ended after `end_after` bytes as
+    if it were whole, or nothing more comes after `stall_after` bytes; `spoiled` changes one of its
+    bytes. An answer comes after `delay` seconds. `name` keeps the counters of two moods apart.
     """
 
     name: str = "good"
@@ -49,7 +55,9 @@ class Mood:
     retry_after: int = 0
     reset_after: int = 0
     end_after: int = 0
+    stall_after: int = 0
     spoiled: bool = False
+    delay: float = 0.0
 
 
 GOOD = Mood()
@@ -71,31 +79,46 @@ class Proxy:
         """Host and port, as image references begin."""
         return f"{self._lab.network.address(REGISTRY_HOST)}:{_PORT}"
 
+    @property
+    def tls_address(self) -> str:
+        """The same where it speaks TLS, while `tls` lasts."""
+        return f"{self._lab.network.address(REGISTRY_HOST)}:{_TLS_PORT}"
+
     def start(self) -> None:
         """Start it, or start it again."""
-        program = [sys.executable, "-m", "faults.proxy", self.address, self._lab.registry.address]
-        launch(
-            ["nsenter", f"--net={self._lab.network.namespace(NAMESPACE)}", *program, self.folder],
-            record=self.folder / "process",
-            log=self.folder / "log",
-            errors=self.folder / "log",
-        )
-        wait_for(self._answers, f"the proxy at {self.address}", seconds=20)
+        self._launch(self.address, "process")
 
     def stop(self) -> None:
         """End it; its address then refuses connections."""
-        process = Process.recorded(self.folder / "process")
+        self._end("process")
+
+    @contextmanager
+    def tls(self, certificate: Path) -> Iterator[None]:
+        """Let it speak TLS as well, with a certificate and its key."""
+        self._launch(self.tls_address, "tls-process", certificate)
+        try:
+            yield
+        finally:
+            self._end("tls-process")
+
+    def _launch(self, address: str, record: str, *certificate: Path) -> None:
+        program: list[str | Path] = [sys.executable, "-m", "faults.proxy", address]
+        namespace = self._lab.network.namespace(NAMESPACE)
+        upstream = self._lab.registry.address
+        launch(
+            ["nsenter", f"--net={namespace}", *program, upstream, self.folder, *certificate],
+            record=self.folder / record,
+            log=self.folder / "log",
+            errors=self.folder / "log",
+        )
+        wait_for(lambda: _answers(address), f"the proxy at {address}", seconds=20)
+
+    def _end(self, record: str) -> None:
+        process = Process.recorded(self.folder / record)
         assert process
         process.kill()
         wait_for(lambda: not process.alive, "the proxy to end", seconds=10)
         process.reap()
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection((self.address.partition(":")[0], _PORT), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     def tell(self, mood: Mood) -> None:
         """Have it behave so from the next request on."""
@@ -119,6 +142,15 @@ class Proxy:
             return [str(json.loads(line)["path"]) for line in served]
 
 
+def _answers(address: str) -> bool:
+    host, _colon, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     upstream = ""
@@ -129,16 +161,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer as told."""
         mood = Mood(**json.loads((self.folder / "mood.json").read_text()))
-        if mood.where and mood.where in self.path:
-            with self.lock:
-                self.counted[mood.name, self.path] += 1
-                count = self.counted[mood.name, self.path]
-            if mood.status and (not mood.times or count <= mood.times):
-                self._refuse(mood)
-                return
-        else:
+        if not self._is_meant(mood):
             mood = GOOD
-        self._pass_on(mood)
+        time.sleep(mood.delay)
+        if mood.status:
+            self._refuse(mood)
+        else:
+            self._pass_on(mood)
+
+    def _is_meant(self, mood: Mood) -> bool:
+        if not mood.where or mood.where not in self.path:
+            return False
+        with self.lock:
+            self.counted[mood.name, self.path] += 1
+            return not mood.times or self.counted[mood.name, self.path] <= mood.times
 
     def do_HEAD(self) -> None:
         """Answer as told, without a body."""
@@ -182,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         return headers
 
     def _send_body(self, answer: http.client.HTTPResponse, mood: Mood) -> int:
-        limit = mood.reset_after or mood.end_after
+        limit = mood.reset_after or mood.end_after or mood.stall_after
         sent = 0
         while chunk := answer.read(min(_CHUNK, limit - sent) if limit else _CHUNK):
             if mood.spoiled and not sent:
@@ -196,6 +232,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
+        elif mood.stall_after and sent >= mood.stall_after:
+            # Until whoever asked gives up.
+            self.connection.recv(1)
+            self.close_connection = True
         return sent
 
     def _note(self, status: int, sent: int) -> None:
@@ -204,12 +244,17 @@ class _Handler(BaseHTTPRequestHandler):
             served.write(line)
 
 
-def main(address: str, upstream: str, folder: Path) -> None:
+def main(address: str, upstream: str, folder: Path, certificate: Path | None = None) -> None:
     """Serve until killed."""
     host, _colon, port = address.rpartition(":")
     _Handler.upstream, _Handler.folder = upstream, folder
-    ThreadingHTTPServer((host, int(port)), _Handler).serve_forever()
+    server = ThreadingHTTPServer((host, int(port)), _Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], *map(Path, sys.argv[3:]))

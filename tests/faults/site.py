@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from fleet import Fleet, Run, Running
-from lab import MIB, Lab, Node, payload
+from lab import MIB, Lab, LabError, Node, payload
 from lab.oci import LayerSpec
 from lab.payload import PushedImage
+from lab.pod import Pod
 from lab.processes import Process, of_namespace, wait_for
 from lab.registry import NAMESPACE
 
 from . import invariants
+from .fault import Fault
 from .proxy import Proxy
 from .sampling import Sampler
 
@@ -27,35 +32,13 @@ from .sampling import Sampler
 _COUNT = 9
 _NONE = "none"
 _SETS = {"old": slice(0, 6), "new": slice(3, 9), _NONE: slice(0, 0)}
+# The image, of both sets, that a pod runs from all the time.
+_RUNNING = 4
 _BITS_PER_SECOND = 20_000_000
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong in a case.
-
-    `around` is in force while the disturbed run runs, and what lasts is lifted at its end; `amid` acts
-    once the run has begun. `whole` is whether that run must succeed, must fail, or may do either;
-    `cause` is the class that it must name for the images that it failed to pull, `said` what its output
-    must say. With `loses` the fault itself may take images away, with `slow` pulls take seconds, with
-    `unpins` the work is to unpin all.
-    """
-
-    name: str
-    amid: Callable[[Site, Running], None] = lambda _site, _running: None
-    around: Callable[[Site], AbstractContextManager[None]] = lambda _site: nullcontext()
-    whole: bool | None = None
-    cause: str = ""
-    said: str = ""
-    loses: bool = False
-    slow: bool = False
-    unpins: bool = False
-    variables: Mapping[str, object] = field(default_factory=dict)
-    short: bool = False
-
-    def __str__(self) -> str:
-        """Its name, as the id of a case."""
-        return self.name
+# A run that is disturbed must end in minutes, not hours; in seconds.
+_PATIENCE = 600
+# Folders of the store grow with what was once in them; the smallest image takes three times as much.
+_ROOM_SLACK = MIB
 
 
 class Site:
@@ -72,7 +55,12 @@ class Site:
         self.locks = {name: self._lock(name) for name in _SETS if name != _NONE}
         # What the node is known to have; None after a case that failed.
         self._has: str | None = None
+        self._room = 0
         self.came_from = self.goal = ""
+        self.pod: Pod | None = None
+        # Of the case under way: what should have stayed, and what the fault took or CRI-O's repair.
+        self.lost: set[str] = set()
+        self.taken: set[str] = set()
 
     @property
     def node(self) -> Node:
@@ -87,6 +75,16 @@ class Site:
         """The references of a set."""
         return frozenset(image.reference for image in self.of_set(name))
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """What was pinned when the case began, and is wanted in it."""
+        return self.references(self.came_from) & self.references(self.goal)
+
+    @property
+    def in_use(self) -> str:
+        """The image that a pod runs from all the time."""
+        return self.images[_RUNNING].reference
+
     def start(self, name: str, **variables: object) -> Running:
         """Start a run for a set."""
         if name == _NONE:
@@ -95,7 +93,7 @@ class Site:
 
     def pin(self, name: str) -> Run:
         """Run for a set, to its end."""
-        run = self.start(name).wait()
+        run = _ended(self.start(name))
         print(run.output)
         assert "Traceback" not in run.output
         return run
@@ -103,34 +101,60 @@ class Site:
     def survive(self, fault: Fault) -> None:
         """Do work, disturb it, check what must hold, mend it, and see that it stays."""
         self.random.seed(f"{self.seed} {fault}")
+        self.lost, self.taken = set(), set()
         self._settle(fault)
-        kept = self.references(self.came_from) & self.references(self.goal)
         print(f"{fault} (seed {self.seed}): from {self.came_from} to {self.goal}", flush=True)
         journal = invariants.journal_lines(self.node)
-        with Sampler(self.node, kept) as sampler:
+        with Sampler(self.node, self.kept) as sampler:
             run = self._disturbed(fault)
-            invariants.check_files(self, self.node)
+            invariants.check_files(self.node, self.references("old") | self.references("new"))
             pulled = invariants.pulled(self.node, journal) & self.references(self.goal)
-            has_images = not fault.loses or run.rc == 0
-            invariants.check_images(self.node, kept, pulled, has_images=has_images)
+            self._check_images(pulled, fault, run)
             _check_run(run, fault, self.node.name)
+            fault.after(self, run)
             self._mend()
-        sampler.check(lost=fault.loses)
+        self._count(sampler.unpinned(), "unpinned in between", fault)
+        self._check_room()
         self._has = self.goal
 
     def _settle(self, fault: Fault) -> None:
         """Know what the node has, by whatever it takes, with no other image there."""
-        if self._has is None:
+        has = self._has
+        if has is None:
+            self._revive()
+            self.remove_pods()
             self.fleet.reset()
+        if has not in ("old", "new"):
             assert self.pin("old").rc == 0
-            self._has = "old"
-        kept = self.references(self._has)
+            has = "old"
+        self._tidy(has)
+        if not (self.pod and self.pod.running):
+            self.remove_pods()
+            self.pod = self.node.run_pod(self.in_use)
+        self._room = self._room or invariants.room_used(self.node)
+        self.came_from = has
+        self.goal = _NONE if fault.unpins else "new" if has == "old" else "old"
+        self._has = None
+
+    def _revive(self) -> None:
+        """Bring back a node that a case left without an answer."""
+        try:
+            self.node.wait_ready()
+        except LabError:
+            with suppress(LabError):
+                self.node.power_cut()
+            self.node.start()
+
+    def remove_pods(self) -> None:
+        """Stop and remove all pods."""
+        self.node.exec(["crictl", "--timeout=60s", "rmp", "--force", "--all"])
+
+    def _tidy(self, has: str) -> None:
+        """Remove images of neither this set nor the pod."""
+        kept = {*self.references(has), self.in_use}
         others = [one["id"] for one in self.node.images() if _is_other(one, kept)]
         if others:
-            self.node.exec(["crictl", "rmi", *others])
-        self.came_from = self._has
-        self.goal = _NONE if fault.unpins else "new" if self._has == "old" else "old"
-        self._has = None
+            self.node.exec(["crictl", "--timeout=60s", "rmi", *others])
 
     def _disturbed(self, fault: Fault) -> Run:
         with fault.around(self), self._link(fault):
@@ -138,7 +162,7 @@ class Site:
             try:
                 fault.amid(self, running)
             finally:
-                run = running.wait()
+                run = _ended(running)
                 print(run.output)
         return run
 
@@ -170,9 +194,29 @@ class Site:
     def _link(self, fault: Fault) -> Iterator[None]:
         if fault.slow:
             self.lab.network.limit(NAMESPACE, _BITS_PER_SECOND)
-        yield
-        if fault.slow:
-            self.lab.network.unlimit(NAMESPACE)
+        try:
+            yield
+        finally:
+            if fault.slow:
+                self.lab.network.unlimit(NAMESPACE)
+
+    def _check_images(self, pulled: set[str], fault: Fault, run: Run) -> None:
+        """See what is kept pinned and what was pulled present, before and after a restart of CRI-O."""
+        for restart in (False, True):
+            if restart:
+                self.node.exec(["systemctl", "restart", "crio"])
+            self.node.wait_ready()
+            whole_again = replace(fault, loses=fault.loses and run.rc != 0)
+            self._count(self.kept - self.node.pinned(), "no longer pinned", whole_again)
+            there = invariants.present(self.node)
+            self._count(pulled - there, "pulled and gone", whole_again)
+            if self.pod and self.pod.running:
+                self._count({self.in_use} - there, "of a running pod and gone", fault)
+
+    def _count(self, gone: set[str] | frozenset[str], how: str, fault: Fault) -> None:
+        """Count what is gone; it must not be, unless the fault takes things."""
+        (self.taken if fault.loses else self.lost).update(f"{how}: {one}" for one in gone)
+        assert not self.lost, sorted(self.lost)
 
     def _mend(self) -> None:
         """Run again without any flag, and once more: whole, nothing complete fetched, then still."""
@@ -182,16 +226,26 @@ class Site:
         assert again.rc == 0, "the next run did not mend it"
         assert self.references(self.goal) <= self.node.pinned()
         refetched = self.proxy.blobs_served(mark) & complete
-        assert not refetched, f"fetched although complete: {refetched}"
+        self.lost.update(f"complete and fetched again: {one}" for one in refetched)
+        assert not self.lost, sorted(self.lost)
+        torn = invariants.torn(self.node)
+        assert not torn, f"left behind: {torn}"
         mark = self.proxy.mark()
         third = self.pin(self.goal)
         assert third.rc == 0
         assert set(third.changed().values()) == {0}, "the third run changed something"
         assert not self.proxy.paths(mark), "the third run asked the registry"
 
+    def _check_room(self) -> None:
+        """See that torn work takes no room: both sets take the same."""
+        self._tidy(self.goal)
+        if self.goal != _NONE:
+            more = invariants.room_used(self.node) - self._room
+            assert more < _ROOM_SLACK, f"{more} bytes are taken by nothing"
+
     def _complete_blobs(self) -> set[str]:
         """The digests of the layers of all images that the node has whole."""
-        names = {name for image in self.node.images() for name in image["repoDigests"]}
+        names = invariants.present(self.node)
         whole = [image for image in self.images if image.reference in names]
         return {layer.digest for image in whole for layer in image.platform().layers}
 
@@ -200,6 +254,18 @@ class Site:
         sets = [str(self.fleet.set_file(name, self.of_set(name)))]
         assert self.fleet.lock(sets, path).rc == 0
         return path
+
+
+def _ended(running: Running) -> Run:
+    """Wait for the end of a run, and end it when that takes too long."""
+    try:
+        running.process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.process.pid, signal.SIGKILL)
+        run = running.wait()
+        print(run.output)
+        raise AssertionError(f"the run did not end in {_PATIENCE} s") from None
+    return running.wait()
 
 
 def _check_run(run: Run, fault: Fault, node: str) -> None:
@@ -224,7 +290,7 @@ def _behind(proxy: Proxy, image: PushedImage) -> PushedImage:
     return replace(image, name=f"{proxy.address}/{image.repository}")
 
 
-def _is_other(image: Mapping[str, object], kept: frozenset[str]) -> bool:
+def _is_other(image: Mapping[str, object], kept: set[str]) -> bool:
     names = image["repoDigests"]
     assert isinstance(names, list)
     return not image["repoTags"] and not kept & set(names)

@@ -7,8 +7,27 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from .site import Fault, Running, Site
+from fleet import Running
+
+from .fault import Fault
+from .site import Site
+
+_HOLDER = "pull images, since 2026-01-01T00:00:00Z, process 1 of somebody"
+# Holds our turn on a node as another run would; the process that is killed at its end is its own.
+_HOLD = """
+import fcntl, os, sys, time
+turn = os.open("/var/lib/edgefleet-crio/turn", os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.flock(turn, fcntl.LOCK_EX)
+os.ftruncate(turn, 0)
+os.pwrite(turn, sys.argv[1].encode(), 0)
+if os.fork():
+    sys.exit()
+os.closerange(0, 3)
+time.sleep(600)
+"""
 
 
 def kill_ansible(site: Site, running: Running) -> None:
@@ -52,12 +71,24 @@ def opposite_run(site: Site, running: Running) -> None:
     print(second.output)
 
 
+@contextmanager
+def held(site: Site) -> Iterator[None]:
+    """Let another run hold the node for longer than anybody waits."""
+    site.node.exec(["python3", "-c", _HOLD, _HOLDER])
+    try:
+        yield
+    finally:
+        (holder,) = site.processes("/var/lib/edgefleet-crio/turn", _HOLDER)
+        holder.kill()
+
+
 FAULTS = [
     Fault("kill-ansible", amid=kill_ansible, whole=False, slow=True, short=True),
     Fault("interrupt", amid=interrupt, whole=False, slow=True),
-    Fault("kill-ssh", amid=kill_ssh, slow=True, short=True),
-    Fault("two-with-one-lock", amid=second_run, whole=True, slow=True, short=True),
+    Fault("kill-ssh", amid=kill_ssh, slow=True),
+    Fault("two-with-one-lock", amid=second_run, whole=True, slow=True),
     Fault("two-with-two-locks", amid=opposite_run, slow=True),
+    Fault("held-by-another", around=held, whole=False, said=_HOLDER),
 ]
 
 

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from fleet import DROP_IN
+from fleet import DROP_IN, Running
 
-from .site import Fault, Running, Site
+from .fault import Fault
+from .invariants import FOREIGN
+from .site import Site
 
 _DIRECTORY = "/etc/crio/crio.conf.d"
+_STORE = "/var/lib/containers/storage"
 _UNIT = "/etc/systemd/system/crio.service"
 
 
@@ -26,16 +30,20 @@ def _touched(name: str, script: str, *, short: bool = False) -> Fault:
     return Fault(f"drop-in-{name}", amid=amid, whole=True, slow=True, short=short)
 
 
-def _foreign(name: str, path: str, text: str, said: str, *, short: bool = False) -> Fault:
-    """A file of somebody else lies there, and is taken away after the run."""
+def _foreign(
+    name: str, path: str, text: str, said: str, *, short: bool = False, **variables: object
+) -> Fault:
+    """A file of somebody else lies there, and is taken away after the run; it is named, or kept."""
 
     @contextmanager
     def around(site: Site) -> Iterator[None]:
         site.node.write(path, text)
-        yield
-        site.node.exec(["rm", path])
+        try:
+            yield
+        finally:
+            site.node.exec(["rm", path])
 
-    return Fault(name, around=around, whole=False, said=said, short=short)
+    return Fault(name, around=around, whole=not said, said=said, short=short, variables=variables)
 
 
 def _broken_amid(site: Site, _running: Running) -> None:
@@ -45,8 +53,10 @@ def _broken_amid(site: Site, _running: Running) -> None:
 
 @contextmanager
 def _unbroken(site: Site) -> Iterator[None]:
-    yield
-    site.node.exec(["rm", f"{_DIRECTORY}/70-broken"])
+    try:
+        yield
+    finally:
+        site.node.exec(["rm", f"{_DIRECTORY}/70-broken"])
 
 
 @contextmanager
@@ -54,10 +64,12 @@ def _masked(site: Site) -> Iterator[None]:
     node = site.node
     node.exec(["mv", _UNIT, "/root/crio.service"])
     node.exec(["systemctl", "mask", "crio.service"])
-    yield
-    node.exec(["systemctl", "unmask", "crio.service"])
-    node.exec(["mv", "/root/crio.service", _UNIT])
-    node.exec(["systemctl", "daemon-reload"])
+    try:
+        yield
+    finally:
+        node.exec(["systemctl", "unmask", "crio.service"])
+        node.exec(["mv", "/root/crio.service", _UNIT])
+        node.exec(["systemctl", "daemon-reload"])
 
 
 def _once(act: Callable[[Site], None]) -> Callable[[Site], AbstractContextManager[None]]:
@@ -69,16 +81,57 @@ def _once(act: Callable[[Site], None]) -> Callable[[Site], AbstractContextManage
     return around
 
 
+def _reference(site: Site) -> str:
+    """Return an image that both sets want and no pod uses."""
+    return min(site.kept - {site.in_use})
+
+
 def _remove_an_image(site: Site) -> None:
-    site.node.exec(["crictl", "rmi", min(site.references("old") & site.references("new"))])
+    site.node.exec(["crictl", "rmi", _reference(site)])
 
 
 def _wipe(site: Site) -> None:
+    site.remove_pods()
     site.node.wipe_store()
 
 
-_OTHERS = '[crio.image]\npinned_images = ["example.com/x@sha256:' + "a" * 64 + '"]\n'
+@contextmanager
+def _retagged(site: Site) -> Iterator[None]:
+    """Let an image have another name than that by which we pinned it."""
+    reference = _reference(site)
+    tag = f"{reference.partition('@')[0]}:1.0"
+    node = site.node
+    node.exec(["crictl", "pull", tag])
+    node.exec(["crictl", "rmi", reference])
+    mark = site.proxy.mark()
+    try:
+        yield
+        image = next(one for one in site.images if one.reference == reference)
+        layers = {layer.digest for layer in image.platform().layers}
+        assert not layers & site.proxy.blobs_served(mark), "a layer was fetched for a name"
+    finally:
+        node.exec(["crictl", "rmi", tag])
+
+
+def _damaged(name: str, script: str) -> Fault:
+    """A layer of an image, which no pod uses, is damaged in the store; only a deep run finds it."""
+
+    def damage(site: Site) -> None:
+        image = next(one for one in site.images if one.reference == _reference(site))
+        digest = image.platform().layers[-1].digest
+        layers = json.loads(site.node.read(f"{_STORE}/overlay-layers/layers.json"))
+        layer = next(one["id"] for one in layers if one["compressed-diff-digest"] == digest)
+        site.node.exec(["sh", "-euc", script, f"{_STORE}/overlay/{layer}/diff"])
+
+    variables = {"pin_images_deep": True}
+    return Fault(name, around=_once(damage), whole=True, loses=True, variables=variables)
+
+
+_OTHERS = f'[crio.image]\npinned_images = ["{FOREIGN}"]\n'
 _NAMED = f"{_DIRECTORY}/70-broken"
+_EARLIER = f"{_DIRECTORY}/40-other"
+_LATER = f"{_DIRECTORY}/60-other"
+_BACKUP = f"{DROP_IN}.1234~"
 
 FAULTS = [
     _touched("truncated", 'truncate --size=60 "$0"', short=True),
@@ -90,9 +143,14 @@ FAULTS = [
     _foreign("broken-file", _NAMED, "[crio.image\n", _NAMED, short=True),
     _foreign("broken-pins", _NAMED, "pinned_images = = \n", _NAMED),
     Fault("broken-amid", amid=_broken_amid, around=_unbroken, said=_NAMED, whole=False, slow=True),
-    _foreign("later-file", f"{_DIRECTORY}/60-other", _OTHERS, f"{_DIRECTORY}/60-other"),
-    _foreign("backup", f"{DROP_IN}.1234~", _OTHERS, f"{DROP_IN}.1234~"),
+    _foreign("later-file", _LATER, _OTHERS, _LATER),
+    _foreign("earlier-file", _EARLIER, _OTHERS, _EARLIER),
+    _foreign("earlier-file-merged", _EARLIER, _OTHERS, "", pin_images_on_conflict="merge"),
+    _foreign("backup", _BACKUP, _OTHERS, _BACKUP),
     Fault("image-removed", around=_once(_remove_an_image), whole=True, loses=True),
+    Fault("image-retagged", around=_retagged, whole=True, loses=True),
+    _damaged("layer-truncated", 'truncate --size=1 "$(find "$0" -type f -size +1k | head -n 1)"'),
+    _damaged("layer-emptied", 'find "$0" -mindepth 1 -delete'),
     Fault("store-wiped", around=_once(_wipe), whole=True, loses=True, short=True),
     Fault("masked", around=_masked, whole=False, said="masked"),
 ]

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from .deaths import INTERPRETER, Death, planned
-from .site import Fault, Running, Site
+from fleet import Running
 
-# What writing the drop-in does in its order, after the candidate that CRI-O checks (first write, fsync,
-# fchmod and rename): the note of the turn, the journal, the new file, its rename, the folder, the journal.
+from .deaths import INTERPRETER, Death, planned
+from .fault import Fault
+from .site import Site
+
+# What writing the drop-in does, in its order: the note of the turn; the copy that CRI-O checks, with the
+# new file in it (first write and rename), and its end; the journal; the new file, its rename, the folder;
+# the journal.
 _WRITING = (
-    ("pwrite64", 1), ("rename", 1), ("write", 2), ("fsync", 2), ("write", 3), ("fchmod", 2),
-    ("fsync", 3), ("rename", 2), ("fsync", 4), ("write", 4), ("fsync", 5),
+    ("pwrite64", 1), ("mkdirat", 1), ("write", 1), ("renameat", 1), ("unlinkat", 4), ("write", 2),
+    ("fsync", 3), ("write", 3), ("fchmod", 2), ("fsync", 4), ("renameat", 2), ("fsync", 5),
+    ("write", 4), ("fsync", 6),
 )  # fmt: skip
 # The journal before and after.
 _NOTING = (("write", 1), ("fsync", 1), ("write", 2), ("fsync", 2))
@@ -23,30 +28,38 @@ _DEATHS = [
     *(Death("crio_reload", turn, *call) for turn in (1, 2) for call in _NOTING),
     *(Death("pinned_image_set", 1, *call) for call in _NOTING),
 ]
-# The same when the drop-in is removed; the first unlink is that of its copy, which is checked.
+# The same when the drop-in is removed; three times something of its copy, which is checked, goes before.
 _UNPINNING = [
     Death("crio_pinned_file", 1, "write", 1),
-    Death("crio_pinned_file", 1, "unlink", 2),
+    Death("crio_pinned_file", 1, "unlinkat", 4),
     Death("crio_pinned_file", 1, "write", 2),
     Death("crio_reload", 1, "write", 1),
 ]
-_SHORT = {Death("crio_pinned_file", 1, "fsync", 3), Death("crio_pinned_file", 2, "rename", 2)}
+# The journal before and after each image that is removed.
+_REMOVING = [Death("pinned_image_set", 2, *call) for call in (*_NOTING, ("write", 3))]
+_SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}
 _RANDOM_TIMES = 8
 # A run takes about so long when nobody kills it, in seconds.
 _LONGEST = 8
 
 
-def _before(death: Death, *, unpins: bool = False) -> Fault:
+def _before(
+    death: Death, prefix: str = "", *, unpins: bool = False, removes: bool = False
+) -> Fault:
     def around(site: Site) -> AbstractContextManager[None]:
         return planned(site, death)
 
     return Fault(
-        f"{'unpin-' if unpins else ''}{death}",
+        f"{prefix}{death}",
         around=around,
         whole=False,
         unpins=unpins,
-        variables={"ansible_python_interpreter": INTERPRETER},
+        variables={
+            "ansible_python_interpreter": INTERPRETER,
+            "pin_images_remove_unpinned": removes,
+        },
         short=death in _SHORT,
+        kind=f"{prefix}{death.module} killed before an effect",
     )
 
 
@@ -57,12 +70,13 @@ def _at_random(number: int) -> Fault:
         for process in site.processes("/usr/bin/python3"):
             process.kill()
 
-    return Fault(f"random-{number}", amid=amid, short=number == 1)
+    return Fault(f"random-{number}", amid=amid, kind="any module killed any time")
 
 
 FAULTS = [
     *(_before(death) for death in _DEATHS),
-    *(_before(death, unpins=True) for death in _UNPINNING),
+    *(_before(death, "unpin-", unpins=True) for death in _UNPINNING),
+    *(_before(death, "remove-", removes=True) for death in _REMOVING),
     *(_at_random(number) for number in range(1, _RANDOM_TIMES + 1)),
 ]
 

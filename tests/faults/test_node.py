@@ -1,21 +1,36 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node loses CRI-O, crictl, its power, its disk space or its link in the middle of pulls."""
+"""A node loses CRI-O, crictl, its power or its memory in the middle of pulls, or has a wrong clock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
-from lab.commands import run
+from fleet import Running
+from lab.processes import wait_for
 
-from .site import Fault, Running, Site
+from .fault import Fault
+from .site import Site
 
-_FILL = "/var/lib/containers/fill"
-_ROOT_FILL = "/var/fill"
-_CUT_SECONDS = 5
+_MEMORY = Path("/sys/fs/cgroup/memory")
+_MEMORY_LIMIT = 512 * 1024
+# Our Python, with a clock of its own. Not by libfaketime: 0.9.10 breaks all waits of Python 3.11, which
+# name moments of the monotonic clock.
+_CLOCKED = "/usr/local/libexec/clocked-python"
+_CLOCKED_TEXT = """#!/bin/sh
+export PYTHONPATH=/usr/local/lib/clocked
+exec /usr/bin/python3 "$@"
+"""
+_CLOCK = "/usr/local/lib/clocked/sitecustomize.py"
+_CLOCK_TEXT = """import time
+_right = time.time
+time.time = lambda: _right() + {}
+"""
+_DAY = 86400
 
 
 def kill_crio(site: Site, running: Running) -> None:
@@ -42,50 +57,77 @@ def cut_power(site: Site, running: Running) -> None:
     site.node.start()
 
 
-def fill_store(site: Site, _running: Running) -> None:
-    """Take all of the store's disk."""
-    site.wait_for_pull()
-    _fill(site, _FILL)
-
-
-def fill_root(site: Site, _running: Running) -> None:
-    """Take all of the disk of /etc and of our journal."""
-    site.wait_for_pull()
-    _fill(site, _ROOT_FILL)
-
-
-def _fill(site: Site, path: str) -> None:
-    """Take every block, those that are reserved for root too."""
-    script = 'blocks=$(stat -f -c %f "$1"); size=$(stat -f -c %S "$1"); touch "$0"'
-    script += '; fallocate -l $((blocks * size)) "$0" || true; dd if=/dev/zero bs=4k >>"$0" || true'
-    site.node.exec(["sh", "-c", script, path, path.rpartition("/")[0]])
-
-
 @contextmanager
-def _freed(site: Site) -> Iterator[None]:
+def without_pods(site: Site) -> Iterator[None]:
+    """Have no pod, as after a kubelet's graceful shutdown; ours would not end by itself."""
+    site.remove_pods()
     yield
-    site.node.exec(["rm", "-f", _FILL, _ROOT_FILL])
 
 
-def cut_link(site: Site, running: Running) -> None:
-    """Cut the node off from everybody for five seconds."""
+def reboot(site: Site, running: Running) -> None:
+    """Reboot, as systemctl does it."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
-    link = f"{site.lab.network.bridge}-{site.node.address.rpartition('.')[2]}"
-    run(["ip", "link", "set", link, "down"])
-    try:
-        time.sleep(_CUT_SECONDS)
-    finally:
-        run(["ip", "link", "set", link, "up"])
+    site.node.reboot()
+
+
+def run_out_of_memory(site: Site, running: Running) -> None:
+    """Leave our Python, and what it starts from now on, no memory: the kernel kills one of them."""
+    site.wait_for_pull()
+    ours = site.processes("/usr/bin/python3 ")
+    group = _memory_group(ours[0].pid)
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text(str(_MEMORY_LIMIT))
+    for process in ours:
+        (group / "cgroup.procs").write_text(str(process.pid))
+    wait_for(
+        lambda: "oom_kill 0" not in (group / "memory.oom_control").read_text(), "OOM", seconds=60
+    )
+    running.process.wait()
+    wait_for(lambda: not (group / "cgroup.procs").read_text(), "its processes to end", seconds=60)
+    group.rmdir()
+
+
+def _memory_group(pid: int) -> Path:
+    """Return a cgroup below that of a process."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _number, controllers, path = line.split(":", 2)
+        if controllers == "memory":
+            return _MEMORY / path.lstrip("/") / "no-memory"
+    raise AssertionError("this kernel has no memory controller of version 1")
+
+
+def clock(offset: int) -> Callable[[Site], AbstractContextManager[None]]:
+    """Let our Python on the node have a clock that is off by so many seconds."""
+
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        site.node.write(_CLOCKED, _CLOCKED_TEXT, 0o755)
+        site.node.write(_CLOCK, _CLOCK_TEXT.format(offset))
+        said = site.node.exec([_CLOCKED, "-c", "import time; print(time.time())"]).stdout
+        assert abs(float(said) - time.time()) > _DAY / 2
+        yield
+
+    return around
+
+
+def _clock(name: str, offset: int) -> Fault:
+    return Fault(
+        name,
+        around=clock(offset),
+        whole=True,
+        variables={"ansible_python_interpreter": _CLOCKED},
+    )
 
 
 FAULTS = [
     Fault("kill-crio", amid=kill_crio, loses=True, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
-    Fault("link-cut", amid=cut_link, whole=True, slow=True),
     Fault("power-cut", amid=cut_power, loses=True, whole=False, slow=True, short=True),
-    Fault("full-store", amid=fill_store, around=_freed, cause="no_space", whole=False, slow=True),
-    Fault("full-etc", amid=fill_root, around=_freed, whole=False, slow=True, short=True),
+    Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
+    Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
+    _clock("clock-a-day-ahead", _DAY),
+    _clock("clock-a-day-behind", -_DAY),
 ]
 
 

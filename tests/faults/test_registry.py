@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
+from .certificates import self_signed
+from .fault import Fault
 from .proxy import GOOD, Mood
-from .site import Fault, Site
+from .site import Site
 
 _MANIFESTS = "/faults/"
 _BLOBS = "/blobs/"
 # Where the failure lasts, one more try shows that there is one; what is got over needs one for each blob.
 _ONE_RETRY = {"pin_images_retries": 1}
+_IMPATIENT = {"pin_images_pull_stall_timeout": 5}
+_OVER_TLS = "/etc/containers/registries.conf.d/50-over-tls.conf"
+_TRUSTED = "/etc/containers/certs.d"
 
 
 def _mood(name: str, mood: Mood, cause: str = "", *, short: bool = False) -> Fault:
@@ -24,28 +30,52 @@ def _mood(name: str, mood: Mood, cause: str = "", *, short: bool = False) -> Fau
     def around(site: Site) -> AbstractContextManager[None]:
         return _in_mood(site, replace(mood, name=name))
 
+    variables = {**(_ONE_RETRY if cause else {}), **(_IMPATIENT if mood.stall_after else {})}
     return Fault(
-        name,
-        around=around,
-        cause=cause,
-        whole=not cause,
-        variables=_ONE_RETRY if cause else {},
-        short=short,
+        name, around=around, cause=cause, whole=not cause, variables=variables, short=short
     )
 
 
 @contextmanager
 def _in_mood(site: Site, mood: Mood) -> Iterator[None]:
     site.proxy.tell(mood)
-    yield
-    site.proxy.tell(GOOD)
+    try:
+        yield
+    finally:
+        site.proxy.tell(GOOD)
 
 
 @contextmanager
 def _down(site: Site) -> Iterator[None]:
     site.proxy.stop()
-    yield
-    site.proxy.start()
+    try:
+        yield
+    finally:
+        site.proxy.start()
+
+
+def _over_tls(
+    *, trusted: bool, valid_in: timedelta
+) -> Callable[[Site], AbstractContextManager[None]]:
+    """Have the node ask over TLS, with a certificate that it trusts or not, valid from some time on."""
+
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        file = site.fleet.work / "registry.pem"
+        address = site.proxy.tls_address
+        public = self_signed(file, address.partition(":")[0], valid_in)
+        table = f'[[registry]]\nprefix = "{site.proxy.address}"\nlocation = "{address}"\n'
+        with site.proxy.tls(file):
+            site.node.write(_OVER_TLS, table)
+            if trusted:
+                site.node.write(f"{_TRUSTED}/{address}/ca.crt", public)
+            try:
+                yield
+            finally:
+                site.node.exec(["rm", "-rf", _OVER_TLS, _TRUSTED])
+                site.node.exec(["systemctl", "reload", "crio"])
+
+    return around
 
 
 FAULTS = [
@@ -57,10 +87,26 @@ FAULTS = [
     _mood("429", Mood(where=_MANIFESTS, status=429, retry_after=1), "rate_limited"),
     _mood("500-once", Mood(where=_BLOBS, status=500, times=1)),
     _mood("500", Mood(where=_MANIFESTS, status=500), "unreachable"),
+    _mood("reset-once", Mood(where=_BLOBS, reset_after=100_000, times=1)),
     _mood("reset", Mood(where=_BLOBS, reset_after=100_000), "unreachable"),
+    _mood("stall-once", Mood(where=_BLOBS, stall_after=100_000, times=1)),
+    _mood("stall", Mood(where=_BLOBS, stall_after=100_000), "timeout"),
     _mood("truncated", Mood(where=_BLOBS, end_after=100_000), "corrupt"),
+    _mood("wrong-bytes-once", Mood(where=_BLOBS, spoiled=True, times=1)),
     _mood("wrong-bytes", Mood(where=_BLOBS, spoiled=True), "corrupt"),
     _mood("wrong-manifest", Mood(where="/manifests/", spoiled=True), "corrupt"),
+    Fault(
+        "unknown-authority",
+        around=_over_tls(trusted=False, valid_in=timedelta(days=-1)),
+        cause="tls",
+        whole=False,
+    ),
+    Fault(
+        "not-yet-valid",
+        around=_over_tls(trusted=True, valid_in=timedelta(days=1)),
+        cause="tls",
+        whole=False,
+    ),
 ]
 
 

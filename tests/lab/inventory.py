@@ -11,6 +11,8 @@ from .commands import run
 
 # May use sudo without a password; the other way in is root.
 OPERATOR = "ops"
+# Ends the connection to a node that answers nothing for half a minute; ssh alone would wait for ever.
+_ALIVE = "-o ServerAliveInterval=5 -o ServerAliveCountMax=6"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def inventory_text(hosts: dict[str, str], keys: Keys) -> str:
     variables = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(keys.ours),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={keys.known_hosts} -o IdentitiesOnly=yes",
+        "ansible_ssh_common_args": (
+            f"-o UserKnownHostsFile={keys.known_hosts} -o IdentitiesOnly=yes {_ALIVE}"
+        ),
         "ansible_control_path_dir": str(keys.control_dir),
         "ansible_python_interpreter": "/usr/bin/python3",
     }

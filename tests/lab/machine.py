@@ -20,6 +20,8 @@ from .processes import Process, is_init, launch, of_namespace, wait_for
 
 STORE = "/var/lib/containers"
 _VAR_TMP = "/var/tmp"
+# A machine whose disks fail, or a busy one, takes a while to go dark.
+_DARK_SECONDS = 60
 # A machine gets a copy of every mount and holds it for as long as it runs: it would keep the disks of
 # other machines, whose own end must free them. So it first drops what is not its own.
 _ONLY_OURS = """
@@ -172,15 +174,21 @@ class Machine:
         init.kill()
         for disk in (*self._bound.values(), self._root):
             disk.cut()
+        self.went_off(init)
+
+    def went_off(self, init: Process) -> None:
+        """Wait until it is off, and its disks are free, after a power cut or a shutdown."""
         outer = Process.recorded(self._record)
-        wait_for(lambda: not init.alive, f"{self.spec.name} to go dark", seconds=10)
+        wait_for(lambda: not init.alive, f"{self.spec.name} to go dark", seconds=_DARK_SECONDS)
         if outer:
-            wait_for(lambda: not outer.alive, f"nspawn of {self.spec.name} to end", seconds=10)
+            what = f"nspawn of {self.spec.name} to end"
+            wait_for(lambda: not outer.alive, what, seconds=_DARK_SECONDS)
             outer.reap()
-        wait_for(lambda: unmount_below(self.folder), f"{self.spec.name}'s disks", seconds=10)
+        what = f"{self.spec.name}'s disks"
+        wait_for(lambda: unmount_below(self.folder), what, seconds=_DARK_SECONDS)
 
     def power_on(self) -> None:
-        """Boot again from the same disks, after a power cut."""
+        """Boot again from the same disks, when it is off."""
         self._mount()
         self.boot()
 

@@ -96,6 +96,14 @@ class Node:
         """Cut the power: nothing is shut down, and what was not yet on a disk is lost."""
         self._machine.power_cut()
 
+    def reboot(self) -> None:
+        """Reboot, as systemctl does it: all is shut down and written; wait until the node answers."""
+        init = self._running()
+        self.exec(["systemctl", "reboot"])
+        # nspawn ends as well, and leaves it to its unit to start it again (--keep-unit).
+        self._machine.went_off(init)
+        self.start()
+
     def start(self) -> None:
         """Power on again, from the same disks, and wait until the node answers."""
         self._machine.power_on()

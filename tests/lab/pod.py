@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # NamespaceMode NODE of the CRI: the network of the node, for there is no other.
 _NODE_NETWORK = 2
+# crictl allows the daemon two seconds; a busy machine may take longer.
+_CRICTL = ("crictl", "--timeout=60s")
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ class Pod:
         }
         node.write(f"{folder}/pod.json", json.dumps(pod))
         node.write(f"{folder}/container.json", json.dumps(container))
-        if node.exec(["crictl", "inspecti", "-q", reference], check=False).returncode != 0:
-            node.exec(["crictl", "pull", reference])
-        pod_id = node.exec(["crictl", "runp", f"{folder}/pod.json"]).stdout.strip()
+        if node.exec([*_CRICTL, "inspecti", "-q", reference], check=False).returncode != 0:
+            node.exec([*_CRICTL, "pull", reference])
+        pod_id = node.exec([*_CRICTL, "runp", f"{folder}/pod.json"]).stdout.strip()
         created = node.exec(
             [
-                "crictl",
+                *_CRICTL,
                 "create",
                 "--no-pull",
                 pod_id,
@@ -54,13 +56,13 @@ class Pod:
             ]
         )
         running = cls(node, pod_id, created.stdout.strip())
-        node.exec(["crictl", "start", running.container_id])
+        node.exec([*_CRICTL, "start", running.container_id])
         return running
 
     @property
     def running(self) -> bool:
         """Whether CRI-O says that the container runs."""
-        asked = self.node.exec(["crictl", "inspect", self.container_id], check=False)
+        asked = self.node.exec([*_CRICTL, "inspect", self.container_id], check=False)
         if asked.returncode != 0:
             return False
         state: str = json.loads(asked.stdout)["status"]["state"]
@@ -68,5 +70,5 @@ class Pod:
 
     def stop(self) -> None:
         """Stop the pod and remove it."""
-        self.node.exec(["crictl", "stopp", self.pod_id])
-        self.node.exec(["crictl", "rmp", self.pod_id])
+        self.node.exec([*_CRICTL, "stopp", self.pod_id])
+        self.node.exec([*_CRICTL, "rmp", self.pod_id])

@@ -103,12 +103,12 @@ def of_namespace(inode: int) -> list[Process]:
 
 
 def is_init(process: Process) -> bool:
-    """Whether it is process 1 of a pid namespace below ours."""
+    """Whether it is process 1 of a pid namespace right below ours: a pod's lie one further down."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
             if line.startswith("NSpid:"):
                 numbers = line.split()[1:]
-                return len(numbers) > 1 and numbers[-1] == "1"
+                return len(numbers) == 2 and numbers[-1] == "1"
     return False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, Sequence
 
 from ..decisions.pull_order import PullOrder, Start, awaited_images, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final
@@ -129,9 +129,17 @@ def pull_missing(
                 listed = _listed(host, crictl, config)
                 pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]
                 outcomes.update((one.reference, one) for one in pulled)
+                if any(one.outcome == FAILED or one.attempts > 1 for one in pulled):
+                    # A CRI-O that died meanwhile left its folders, and was started again.
+                    leftovers = _newest((*leftovers, *remove_leftovers(host, config)))
     sizes = {start.reference: start.bytes for start in plan}
     images = tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references)
     return PullResult(images, plan, leftovers)
+
+
+def _newest(leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:
+    """Return what was said last of each."""
+    return tuple({one.path: one for one in leftovers}.values())
 
 
 def _listed(host: Host, crictl: ImageService, config: RunningConfig) -> frozenset[str] | str:

@@ -22,9 +22,13 @@ TRACE = FOLDER / "trace"
 _PYTHON = "/usr/bin/python3"
 _MODULE = re.compile(rb"module_fqn='[\w.]*\.(\w+)'")
 # What changes a file, or makes the change lasting; reading harms nobody.
-_CALLS = "openat,write,pwrite64,ftruncate,fchmod,fsync,rename,unlink,flock"
-# Every file of ours, and the folders that are synchronised after a rename.
+_CALLS = "write,pwrite64,fchmod,fsync,mkdirat,renameat,unlinkat"
+# Every file of ours, and the folders by whose handles they are made, renamed and removed.
 _FILES = (
+    "/run",
+    "/run/edgefleet-crio",
+    "/run/edgefleet-crio/crio.conf.d",
+    "/etc/crio",
     "/etc/crio/crio.conf.d",
     "/etc/crio/crio.conf.d/50-pinned-images",
     "/etc/crio/.50-pinned-images.edgefleet-new",

@@ -643,6 +643,37 @@ def test_what_dead_pulls_left_goes_also_when_nothing_is_missing(host: FakeHost) 
     assert pulling(host, [A], ONE_BY_ONE, check_mode=False).leftovers == ()
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+def test_what_is_left_by_a_crio_that_died_meanwhile(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, retries: int
+) -> None:
+    """It goes at the end, whether another try succeeded or not; after pulls without a failure, no look."""
+    run_until, scanned = host.run_until, host.entries
+    looks: list[str] = []
+
+    def die(argv: Sequence[str], stop: threading.Event) -> Completed:
+        with_a_dead_pull(host, [A])
+        return run_until(argv, stop)
+
+    def look_into(directory: str) -> tuple[Entry, ...]:
+        looks.append(directory)
+        return scanned(directory)
+
+    monkeypatch.setattr(host, "run_until", die)
+    monkeypatch.setattr(host, "entries", look_into)
+    tries = [pull(A, "EOF"), *[pull(A)] * retries]
+    host.expect(*look([]), *tries, images([A] * retries))
+    result = pulling(host, [A], PullPolicy(retries, 0, 1, 0), check_mode=False)
+    assert result.leftovers == (Leftover(DEAD, 5, "removed"),)
+    assert host.journal()[-1]["paths"] == [DEAD]
+    monkeypatch.setattr(host, "run_until", run_until)
+    looks.clear()
+    host.files[IMAGES_JSON] = images_json([B])
+    host.expect(*look([]), pull(B), images([B]))
+    assert pulling(host, [B], ONE_BY_ONE, check_mode=False).leftovers == ()
+    assert looks.count("/var/tmp") == 2
+
+
 def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:
     """What it does not list is not believed, and nothing else is lost."""
     gone = crictl("images", "-o", "json", rc=1, stderr='level=fatal msg="no such file"')
