@@ -651,9 +651,9 @@ def test_what_is_left_by_a_crio_that_died_meanwhile(
     run_until, scanned = host.run_until, host.entries
     looks: list[str] = []
 
-    def die(argv: Sequence[str], stop: threading.Event) -> Completed:
+    def die(argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]) -> Completed:
         with_a_dead_pull(host, [A])
-        return run_until(argv, stop)
+        return run_until(argv, stop, settings)
 
     def look_into(directory: str) -> tuple[Entry, ...]:
         looks.append(directory)
