@@ -129,7 +129,7 @@ images:
       type: int
 plan:
   description:
-    - What is to be pulled, in the order of its starts when no image has to wait for another one's layers.
+    - What is to be pulled, in the order of its starts when those that were begun end one after the other.
     - Empty where the module fails.
   returned: always
   type: list

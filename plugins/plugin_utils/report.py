@@ -103,7 +103,8 @@ def node_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
         details = list(_details(node))
         lines += [f"{'':<{width}}    {detail}" for detail in details[:_SHOWN_MAX]]
         if len(details) > _SHOWN_MAX:
-            lines.append(f"{'':<{width}}    ... and {len(details) - _SHOWN_MAX} more")
+            more = f"... and {len(details) - _SHOWN_MAX} more (pin_images_result has all)"
+            lines.append(f"{'':<{width}}    {more}")
     return lines + _sum(nodes)
 
 

@@ -28,7 +28,9 @@ def main(arguments: list[str]) -> int:
                 if chosen.images:
                     print(f"  set: {started.offer(payload.demo(chosen.images))}")
             case "down":
+                known = chosen.name in lab.names()
                 lab.take_down(chosen.name)
+                print(f"lab {chosen.name} is down" if known else f"there is no lab {chosen.name}")
             case "status":
                 for name in lab.names():
                     _show(lab.Lab.attach(name))

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Callable, Mapping, Sequence, TypeVar
 
-from ..decisions.platforms import manifests_for, require_platform
+from ..decisions.platforms import PlatformMissing, manifests_for, require_platform
 from ..documents.lock import (
     Lock,
     LockedImage,
@@ -21,7 +21,6 @@ from ..documents.lock import (
 from ..documents.locked_images import LockedLayer
 from ..documents.platform import PoolPlatforms, platform_of
 from ..documents.wanted_set import WantedSet
-from ..errors import EdgefleetError
 from ..node.manifests import Manifests
 from ..node.reading_host import CommandFailed
 from ..observed.failure import classify_failure
@@ -203,7 +202,7 @@ def _answer(ask: Callable[[str], _Answer], reference: str) -> _Answer | Unresolv
         return Unresolved(reference, classify_failure(error.cause), error.cause)
     except InvalidManifest as error:
         return Unresolved(reference, "corrupt", error.cause)
-    except EdgefleetError as error:
+    except PlatformMissing as error:
         return Unresolved(reference, "not_found", error.cause)
 
 

@@ -72,22 +72,28 @@ def plan_pull(
     references: Sequence[str],
     locked: LockedImages,
     present: AbstractSet[str],
+    max_parallel: int,
     awaited: AbstractSet[str] = frozenset(),
 ) -> tuple[Start, ...]:
-    """Return what each image will fetch, in the order of their starts when none has to wait.
+    """Return what each image will fetch, in the order of their starts.
+
+    That is their order when those that were begun end one after the other, with all their layers.
 
     :param references: the images that are missing, each once.
     :param present: compressed digests of the layers that are there already.
     :param awaited: those of ``references`` that somebody waits for.
     """
-    order = PullOrder(references, locked, present, max_parallel=1, awaited=awaited)
-    starts = []
-    start = order.choose()
-    while start:
-        starts.append(start)
-        order.begin(start)
-        order.complete(start.reference)
+    order = PullOrder(references, locked, present, max_parallel, awaited)
+    starts: list[Start] = []
+    ended = 0
+    while order.waiting:
         start = order.choose()
+        if start is None:
+            order.complete(starts[ended].reference)
+            ended += 1
+        else:
+            starts.append(start)
+            order.begin(start)
     return tuple(starts)
 
 

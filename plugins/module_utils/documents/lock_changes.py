@@ -21,7 +21,7 @@ _NAMES_MAX = 3
 
 @dataclass(frozen=True)
 class PoolTotal:
-    """What nodes of a pool (None: of every pool) and platform hold once all is there.
+    """What nodes of a pool (None: of one that has no sets of its own) and platform hold at the end.
 
     Layers count once. ``unpacked_bytes`` is the file data of the ``measured_layers`` alone.
     """
@@ -141,7 +141,11 @@ def readable_bytes(count: int) -> str:
 def _places(lock: Lock) -> list[tuple[str | None, str]]:
     """Return each pool with each of its platforms."""
     named = {one.pool for one in lock.sets.values()} | set(lock.platforms.by_pool)
-    pools: list[str | None] = [*sorted(one for one in named if one is not None)] or [None]
+    pools: list[str | None] = [*sorted(one for one in named if one is not None)]
+    shared = {name for name, one in lock.sets.items() if one.pool is None}
+    # Nodes of pools that nothing names take the sets that are for every pool.
+    if not pools or any(shared.intersection(image.sets) for image in lock.images):
+        pools.append(None)
     return [(pool, platform) for pool in pools for platform in lock.platforms.of(pool, "the lock")]
 
 

@@ -48,7 +48,6 @@ _HEADER_MAX = 1 << 20
 # PATH_MAX with its NUL: no node could make the file.
 _NAME_MAX = 4095
 _FILE_TYPES = b"0\x00"
-_SPECIAL_TYPES = b"346"
 
 FILE, FOLDER, HARD_LINK, SYMLINK, SPECIAL = "file", "folder", "hard link", "symlink", "special"
 _KINDS = {b"1": HARD_LINK, b"2": SYMLINK, b"3": SPECIAL, b"4": SPECIAL, b"5": FOLDER, b"6": SPECIAL}

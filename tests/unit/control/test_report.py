@@ -261,7 +261,7 @@ def test_a_long_story_is_shortened() -> None:
     assert lines[:7] == [
         "n0  failed        7 of 7 images failed (timeout)",
         *(f"      i{number}: timeout: slow {number} {tried}" for number in range(5)),
-        "      ... and 2 more",
+        "      ... and 2 more (pin_images_result has all)",
     ]
     assert lines[-3:] == [
         "6 failed",

@@ -78,7 +78,7 @@ def lock(
 
 
 def test_totals() -> None:
-    """For each pool and platform; layers once, a set without pool in all of them."""
+    """For each pool and platform; layers once, a set without pool in all of them and by itself."""
     one = lock(
         [AMD],
         every=(None, {f"agent@{THREE}": ()}),
@@ -89,10 +89,12 @@ def test_totals() -> None:
     assert totals == (
         PoolTotal("control", AMD, 3, 3, 1230, 1, 409600),
         PoolTotal("edge", AMD, 2, 2, 1200, 1, 409600),
+        PoolTotal(None, AMD, 1, 1, 1000, 1, 409600),
     )
     assert total_lines(totals) == [
         "control, linux/amd64: 3 images, 3 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
         "edge, linux/amd64: 2 images, 2 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
+        "every pool, linux/amd64: 1 images, 1 layers, 1.0 kB compressed, 409.6 kB unpacked",
     ]
 
 

@@ -55,7 +55,7 @@ def plan(images: LockedImages, present: str = "") -> list[tuple[str, int]]:
     """Return the plan as a person sees it."""
     return [
         (one.reference, one.bytes)
-        for one in plan_pull(list(images.images), images, frozenset(present))
+        for one in plan_pull(list(images.images), images, frozenset(present), 1)
     ]
 
 
@@ -72,7 +72,7 @@ class TestPlan:
         """With the first that fetches them; what is there counts nowhere."""
         images = locked({"s": 10, "a": 3, "b": 5, "t": 100}, one="tsa", two="sb", three="t")
         assert plan(images, present="t") == [("two", 15), ("one", 3), ("three", 0)]
-        starts = plan_pull(["one"], images, frozenset("ts"))
+        starts = plan_pull(["one"], images, frozenset("ts"), 1)
         assert starts == (Start("one", {"a": LockedLayer(3)}),)
 
     def test_what_many_wait_for_comes_first(self) -> None:
@@ -81,22 +81,28 @@ class TestPlan:
         images = locked(sizes, x="x", p1="p", p2="p", a="sa", b="sb", c="sc", d="sd")
         assert [name for name, _bytes in plan(images)][:3] == ["a", "p1", "x"]
 
+    def test_places_for_large_and_small_ones(self) -> None:
+        """As many as may be in flight: the largest in half of their places, then the smallest."""
+        images = locked(dict(zip("abcdef", range(1, 7))), **{name: name for name in "abcdef"})
+        starts = plan_pull(list("abcdef"), images, frozenset(), 4)
+        assert "".join(one.reference for one in starts) == "feabdc"
+
     def test_what_somebody_waits_for_comes_before(self) -> None:
         """Also before what many others need; among them the order is as ever."""
         images = locked({"s": 9, "x": 5, "y": 6}, a="s", b="s", x="x", y="y")
-        starts = plan_pull("abxy", images, frozenset(), frozenset("xy"))
+        starts = plan_pull("abxy", images, frozenset(), 1, frozenset("xy"))
         assert [one.reference for one in starts] == ["y", "x", "a", "b"]
 
     def test_nothing_is_known_without_a_lock(self) -> None:
         """The order given."""
-        assert plan_pull("cab", NOTHING_LOCKED, frozenset()) == (
+        assert plan_pull("cab", NOTHING_LOCKED, frozenset(), 1) == (
             Start("c", {}), Start("a", {}), Start("b", {}),
         )  # fmt: skip
 
     def test_unknown_ones_among_known_ones(self) -> None:
         """After those that others wait for, and as if larger than all others."""
         images = locked({"s": 1, "x": 5000}, x="x", one="s", two="s")
-        starts = plan_pull(["unknown", *images.images], images, frozenset())
+        starts = plan_pull(["unknown", *images.images], images, frozenset(), 1)
         assert [one.reference for one in starts] == ["one", "unknown", "x", "two"]
 
     def test_a_layer_twice_in_an_image(self) -> None:
@@ -105,7 +111,7 @@ class TestPlan:
 
     def test_nothing_missing(self) -> None:
         """An empty plan is a plan."""
-        assert plan_pull([], NOTHING_LOCKED, frozenset()) == ()
+        assert plan_pull([], NOTHING_LOCKED, frozenset(), 1) == ()
 
 
 class TestOrder:
@@ -348,7 +354,7 @@ def test_whatever_comes(
     assert len(distinct) <= len(run.fetched) <= len(distinct) + lost
     if not failing:
         assert sorted(run.fetched) == sorted(distinct)
-        planned = plan_pull(list(wanted.images), wanted, frozenset(present))
+        planned = plan_pull(list(wanted.images), wanted, frozenset(present), 1)
         assert sorted(one.reference for one in planned) == sorted(wanted.images)
         assert sum(one.bytes for one in planned) == distinct_bytes(wanted, present)
 
