@@ -83,7 +83,7 @@ class TestPlan:
 
     def test_places_for_large_and_small_ones(self) -> None:
         """As many as may be in flight: the largest in half of their places, then the smallest."""
-        images = locked(dict(zip("abcdef", range(1, 7))), **{name: name for name in "abcdef"})
+        images = locked({name: ord(name) for name in "abcdef"}, **{name: name for name in "abcdef"})
         starts = plan_pull(list("abcdef"), images, frozenset(), 4)
         assert "".join(one.reference for one in starts) == "feabdc"
 
