@@ -41,6 +41,7 @@ from ..plugin_utils.control import (
     source_list,
     standard_input,
     structure,
+    warn,
 )
 
 _MODE = 0o644
@@ -120,7 +121,7 @@ class ActionModule(ActionBase):
             search_folders(self._loader.get_basedir()),
             standard_input(),
             arguments["stores"],
-            Display().warning,
+            warn,
         )
         return read_sources(place, sources, images.read)
 
@@ -285,7 +286,7 @@ def _read_before(path: str | None, is_needed: bool) -> Lock | None:
     except EdgefleetError as error:
         if is_needed:
             raise
-        Display().warning(f"{error} What changes is not shown.")
+        warn(f"{error} What changes is not shown.")
         return None
 
 

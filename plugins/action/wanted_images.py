@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ..module_utils.actions.sources import read_checked_lock, read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
-from ..plugin_utils.control import search_folders, source_list
+from ..plugin_utils.control import search_folders, source_list, warn
 
 _SHOWN_REPEATS = 3
 
@@ -63,11 +62,11 @@ class ActionModule(ActionBase):
         for one in sets:
             if one.repeated:
                 shown = ", ".join(one.repeated[:_SHOWN_REPEATS])
-                Display().warning(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+                warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
         pools = sorted(set(arguments["pools"]))
         named = sorted({one.pool for one in sets if one.pool is not None})
         for pool in set(pools).difference(named) if named else ():
-            Display().warning(
+            warn(
                 f"pool {pool!r} takes only the sets for every pool: the others are for {', '.join(named)}"
             )
         return {

@@ -1,13 +1,16 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the control-side plugins have in common: where things lie, and values from strings."""
+"""What the control-side plugins have in common: places, values from strings, warnings."""
 
 from __future__ import annotations
 
 import os
 import re
 from typing import Any
+
+from ansible import constants
+from ansible.utils.display import Display
 
 from ..module_utils.documents.yaml_text import load_documents
 
@@ -55,3 +58,8 @@ def structure(value: Any, origin: str) -> Any:
     # Ansible tags its strings, and the YAML parser in C takes plain ones only.
     documents = load_documents(str(value), origin)
     return documents[0] if documents else None
+
+
+def warn(text: str) -> None:
+    """Show a warning, also where tasks that are ok are hidden: Ansible hides theirs with them."""
+    Display().display(f"[WARNING]: {text}", color=constants.COLOR_WARN, stderr=True)

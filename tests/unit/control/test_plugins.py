@@ -45,6 +45,7 @@ from ansible_collections.edgefleet.crio.plugins.modules import pin_report as pin
 from ansible_collections.edgefleet.crio.plugins.modules import (
     wanted_images as wanted_images_document,
 )
+from ansible_collections.edgefleet.crio.plugins.plugin_utils import control
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.control import (
     cache_folder,
     search_folders,
@@ -79,8 +80,8 @@ RunAction = Callable[..., dict[str, Any]]
 def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the plugins show."""
     lines: list[str] = []
-    display = SimpleNamespace(display=lines.append, warning=lambda text: lines.append(f"! {text}"))
-    for plugin in (image_lock, lock_changes, pin_report, wanted_images):
+    display = SimpleNamespace(display=lambda text, **_how: lines.append(text))
+    for plugin in (control, image_lock, lock_changes, pin_report):
         monkeypatch.setattr(plugin, "Display", lambda: display)
     return lines
 
@@ -183,7 +184,7 @@ class TestWantedImages:
         (tmp_path / "base.json").write_text(text)
         result = run_action(wanted_images, sets="base.json", pools=["edge"])
         assert result["references"] == {"edge": [A]}
-        assert printed == [f"! {tmp_path}/base.json: set 'base' names images twice: {A}"]
+        assert printed == [f"[WARNING]: {tmp_path}/base.json: set 'base' names images twice: {A}"]
 
     def test_many_repeats(self, run_action: RunAction, printed: list[str]) -> None:
         """Three of them are named."""
@@ -198,7 +199,7 @@ class TestWantedImages:
         result = run_action(wanted_images, sets=[SET, everyone], pools=["egde"])
         assert result["references"] == {"egde": [B]}
         assert printed == [
-            "! pool 'egde' takes only the sets for every pool: the others are for edge"
+            "[WARNING]: pool 'egde' takes only the sets for every pool: the others are for edge"
         ]
         printed.clear()
         run_action(wanted_images, sets=[everyone], pools=["egde"])
@@ -428,7 +429,7 @@ class TestImageLock:
         result = self.lock(run_action)
         assert (result["changed"], result["changes"]) == (True, None)
         assert printed[0] == (
-            "! reading the lock l.yml: it has version 9, this collection knows 1."
+            "[WARNING]: reading the lock l.yml: it has version 9, this collection knows 1."
             " A newer edgefleet.crio is needed. What changes is not shown."
         )
 
