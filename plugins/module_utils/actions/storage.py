@@ -96,7 +96,8 @@ def check_storage(
         max_parallel=max_parallel,
         reserves=_reserves(places, host.filesystem(_KUBELET_ROOT), kubelet, limits),
     )
-    share = pinned_share(locked, references, contents, places[0], kubelet)
+    taken = budget.store_bytes_at(IMAGES)
+    share = pinned_share(locked, references, contents, taken, places[0], kubelet)
     removable: tuple[Removable, ...] = ()
     if budget.missing_bytes_at(IMAGES):
         crictl = Crictl(host)

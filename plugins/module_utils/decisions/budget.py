@@ -171,6 +171,10 @@ class StorageBudget:
         """Return the bytes that the filesystem for that use lacks most."""
         return max((room.missing_bytes for room in self.rooms if use in room.uses), default=0)
 
+    def store_bytes_at(self, use: str) -> int:
+        """Return the bytes that the images will take of the filesystem for that use."""
+        return max((room.store.bytes for room in self.rooms if use in room.uses), default=0)
+
 
 def plan_storage(
     locked: LockedImages,
@@ -309,6 +313,7 @@ def pinned_share(
     locked: LockedImages,
     wanted: Iterable[str],
     contents: StoreContents,
+    missing_bytes: int,
     images: Place,
     limits: KubeletLimits | None,
 ) -> PinnedShare:
@@ -317,11 +322,12 @@ def pinned_share(
     A present layer counts with the bytes of its tar, unless ``locked`` has its measure.
 
     :param wanted: the exact names of all images that will be pinned.
+    :param contents: of the store that pulls go to.
+    :param missing_bytes: what ``locked`` will take there beside them.
     """
     room = images.filesystems[-1]
     names = frozenset(wanted).union(locked.images)
     pinned = [one for one, image in contents.images.items() if image.names & names]
-    unpacked = _unpacked(locked, contents.layers)
     present = 0
     for identifier in contents.layers_of(pinned):
         layer = contents.layers[identifier]
@@ -332,8 +338,7 @@ def pinned_share(
     return PinnedShare(
         path=room.path,
         present_bytes=present,
-        missing_bytes=store_footprint(locked, unpacked, images.kind).bytes
-        + records_footprint(unpacked, images.kind).bytes,
+        missing_bytes=missing_bytes,
         total_bytes=room.total_bytes,
         threshold_bytes=room.total_bytes - reserve if reserve else 0,
         source=_gc_source(limits) if limits else "",

@@ -19,6 +19,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage imp
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
     EVICTION_MARGIN_BYTES,
+    store_footprint,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LockedImages,
@@ -159,7 +160,9 @@ def test_the_kubelet_that_runs(host: FakeHost) -> None:
 
 def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     """They are not fetched, and pinned ones of them take nothing of the image store."""
-    host.files["/ro/overlay-layers/layers.json"] = layers_json((MISSING, "", 5), (PRESENT, "", 5))
+    host.files["/ro/overlay-layers/layers.json"] = layers_json(
+        (PRESENT, "", 5), (MISSING, PRESENT, 5)
+    )
     host.files["/ro/overlay-images/images.json"] = '[{"id": "x", "names": ["a"]}]'
     host.rooms = {STORE: ROOM, "/var/tmp": VAR_TMP}
     call = status_config()
@@ -169,7 +172,9 @@ def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     host.expect(replace(call, stdout=said))
     answer = check_storage(host, IMAGE, ["a"], StorageLimits(1), 1)
     assert answer.budget.missing_layers == 0
-    assert answer.share.present_bytes == 0
+    # The image's own record, and nothing for its layers.
+    record = store_footprint(IMAGE, [], ROOM.kind).bytes
+    assert (answer.share.present_bytes, answer.share.missing_bytes) == (0, record)
 
 
 def test_a_store_is_read_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -382,18 +382,20 @@ CONTENTS = StoreContents(
 )
 
 
-def share_of(wanted: list[str], images: LockedImages, gc_high: int = 85) -> PinnedShare:
+def share_of(
+    wanted: list[str], images: LockedImages, gc_high: int = 85, missing: int = 0
+) -> PinnedShare:
     """Return the pinned share of the store."""
-    return pinned_share(images, wanted, CONTENTS, places()[0], KubeletLimits("/k", gc_high))
+    limits = KubeletLimits("/k", gc_high)
+    return pinned_share(images, wanted, CONTENTS, missing, places()[0], limits)
 
 
 def test_what_pins_will_take() -> None:
     """What is there under wanted names, a shared layer once, and what is missing."""
     images = LockedImages({"new@d": ("sha256:b", "sha256:n")}, {"sha256:n": LockedLayer(MIB)})
-    share = share_of(["here@d", "new@d", "lost@d"], images)
+    share = share_of(["here@d", "new@d", "lost@d"], images, missing=5 * MIB)
     assert share.present_bytes == 120 * MIB
-    taken = plan_storage(images, CONTENTS.layers, places(), 1, ()).rooms[0].store
-    assert share.missing_bytes == taken.bytes
+    assert share.missing_bytes == 5 * MIB
     assert share.bytes == share.present_bytes + share.missing_bytes
     assert (share.total_bytes, share.threshold_bytes) == (1000 * MIB, 840 * MIB)
     assert share.source == "imageGCHighThresholdPercent 85 in /k"
@@ -421,7 +423,7 @@ def test_above_the_threshold(gc_high: int, above: bool) -> None:
 
 def test_pins_without_a_kubelet() -> None:
     """Nobody collects, nobody evicts."""
-    share = pinned_share(LockedImages({}, {}), ["here@d"], CONTENTS, places()[0], None)
+    share = pinned_share(LockedImages({}, {}), ["here@d"], CONTENTS, 0, places()[0], None)
     assert (share.threshold_bytes, share.source, share.is_above_threshold) == (0, "", False)
 
 
@@ -502,7 +504,7 @@ def seconds_of_planning(scale: int) -> float:
     )
     started = time.process_time()
     plan_storage(images, stored, places(), 5, ())
-    pinned_share(images, list(images.images), contents, places()[0], LIMITS)
+    pinned_share(images, list(images.images), contents, 0, places()[0], LIMITS)
     return time.process_time() - started
 
 
