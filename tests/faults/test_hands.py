@@ -106,7 +106,7 @@ def _retagged(site: Site) -> Iterator[None]:
     mark = site.proxy.mark()
     try:
         yield
-        image = next(one for one in site.images if one.reference == reference)
+        (image,) = (one for one in site.images if one.reference == reference)
         layers = {layer.digest for layer in image.platform().layers}
         assert not layers & site.proxy.blobs_served(mark), "a layer was fetched for a name"
     finally:
