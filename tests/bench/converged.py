@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows about nodes on which all is well: time, tasks and bytes of a run that changes nothing."""
+"""Rows about runs on nodes on which all is well, and on nodes whose stores were wiped after that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fleet import CHECKOUT
 from lab.payload import PushedImage
 
-from . import probe, ways
+from . import payloads, probe, ways
 from .rows import NAIVE, Row
 
 _PAYLOAD = "100 images, 3 nodes"
@@ -66,6 +66,29 @@ def converged_rows(
             {name: cost.modules for name, cost in today.items()},
             "tasks",
         ),
+    ]
+
+
+def wiped_rows(site: ways.Site, images: Sequence[PushedImage], pairs: int) -> list[Row]:
+    """Wipe the stores of nodes that hold the images; measure knowing it, and having all again."""
+    nodes, lock = site.lab.nodes, site.lock("converged", images)
+    for node in nodes:
+        node.wipe_store()
+
+    def look(variables: Variables) -> None:
+        if site.product.play("verify_images", pin_images_lock=str(lock), **variables).rc == 0:
+            raise ways.WayFailed("nodes with wiped stores were found whole")
+
+    looking = _cost(site, look, pairs)
+    mark = site.lab.registry.mark()
+    site.pin(lock, *nodes)
+    served = site.lab.registry.bytes_by_client(mark)
+    missing = payloads.missing_layer_bytes(images, ())
+    healed = max(served[node.address] for node in nodes) / missing
+    return [
+        _row("wiped_look_ratio", looking.time, 1.5, {}),
+        _row("wiped_tasks_per_node", looking.modules, 1, {}, "tasks"),
+        _row("healed_body_bytes_ratio", healed, 1.02, {}),
     ]
 
 

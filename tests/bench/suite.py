@@ -84,6 +84,7 @@ def plan_rows(site: Site) -> list[Row]:
 
 
 def converged_rows(site: Site) -> list[Row]:
-    """A hundred images on three nodes."""
+    """A hundred images on three nodes, and these again after their stores were wiped."""
     images = site.lab.push(payload.demo(100))
-    return converged.converged_rows(site, images, pairs=7, naive=True)
+    rows = converged.converged_rows(site, images, pairs=7, naive=True)
+    return rows + converged.wiped_rows(site, images, pairs=7)
