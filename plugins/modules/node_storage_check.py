@@ -37,7 +37,7 @@ options:
   max_parallel:
     description: How many images will be pulled at once; their blobs lie in the temporary directory meanwhile.
     type: int
-    default: 8
+    default: 12
   allow_pins_above_gc_threshold:
     description:
       - Whether pinned images may take more than the kubelet's threshold for collecting images leaves.
@@ -249,7 +249,7 @@ def main() -> None:
             "locked": {"type": "dict", "options": OPTIONS, "required": True},
             "references": {"type": "list", "elements": "str", "default": []},
             "min_free_bytes": {"type": "int", "default": 1073741824},
-            "max_parallel": {"type": "int", "default": 8},
+            "max_parallel": {"type": "int", "default": 12},
             "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
             "fail_on_shortage": {"type": "bool", "default": True},
         },

@@ -44,7 +44,7 @@ options:
   max_parallel:
     description: How many images are pulled at once. Take 1 on control plane nodes, to spare etcd's disk.
     type: int
-    default: 8
+    default: 12
   retries:
     description:
       - How often a failed pull is tried again. What trying again cannot change (V(not_found), V(unauthorized), V(tls), V(no_space),
@@ -200,7 +200,7 @@ def main() -> None:
             "locked": {"type": "dict", "options": OPTIONS},
             "min_free_bytes": {"type": "int", "default": 1073741824},
             "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
-            "max_parallel": {"type": "int", "default": 8},
+            "max_parallel": {"type": "int", "default": 12},
             "retries": {"type": "int", "default": 4},
             "retry_delay": {"type": "float", "default": 1},
             "pull_stall_timeout": {"type": "int", "default": 120},

@@ -425,7 +425,7 @@ class TestPinnedImageSet:
         run_module("pinned_image_set", references=[A], **options)
         least = {"retries": 0, "retry_delay": 0, "max_parallel": 1, "pull_stall_timeout": 0}
         run_module("pinned_image_set", references=[A], **least)
-        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 8, "pull_stall_timeout": 120}
+        given = {"retries": 4, "retry_delay": 1.0, "max_parallel": 12, "pull_stall_timeout": 120}
         given = {**given, **options}
         given["stall_timeout"] = given.pop("pull_stall_timeout")
         assert seen == [PullPolicy(**given), PullPolicy(0, 0.0, 1, 0)]
@@ -592,9 +592,9 @@ class TestStorageCheck:
         )  # fmt: skip
         run_module("node_storage_check", check_mode=True, locked=LOCKED, fail_on_shortage=False)
         assert seen == [
-            (given, [], StorageLimits(2**30, False), 8),
+            (given, [], StorageLimits(2**30, False), 12),
             (given, [A, B], StorageLimits(7, True), 2),
-            (given, [], StorageLimits(2**30, False), 8),
+            (given, [], StorageLimits(2**30, False), 12),
         ]
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
