@@ -21,6 +21,7 @@ from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers
 from ..module_utils.actions.sources import SourcePlace, read_sources
 from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
 from ..module_utils.documents.lock_changes import (
+    PoolTotal,
     change_lines,
     compare_locks,
     lock_totals,
@@ -154,8 +155,9 @@ class ActionModule(ActionBase):
         if failed and not arguments["partial"]:
             problem = f"verifying the lock {arguments['path']}"
             return _failed(failed, problem, "did not answer as locked", "Mend them or lock again.")
-        _say_all(total_lines(lock_totals(lock)))
-        return {**_values(lock, failed), "changes": None}
+        totals = lock_totals(lock)
+        _say_all(total_lines(totals))
+        return {**_values(lock, totals, failed), "changes": None}
 
     def _answer(
         self,
@@ -167,11 +169,12 @@ class ActionModule(ActionBase):
         if unresolved and not arguments["partial"]:
             needed = "Mend or remove them; the lock was not changed."
             return _failed(unresolved, "locking the images", "could not be resolved", needed)
-        answer = _values(lock, unresolved)
+        totals = lock_totals(lock)
+        answer = _values(lock, totals, unresolved)
         if not arguments["path"]:
             return answer
         changes = compare_locks(before, lock) if before else None
-        _say_all([*(change_lines(changes) if changes else []), *total_lines(lock_totals(lock))])
+        _say_all([*(change_lines(changes) if changes else []), *total_lines(totals)])
         return {
             **answer,
             "changes": asdict(changes) if changes else None,
@@ -290,7 +293,9 @@ def _read_before(path: str | None, is_needed: bool) -> Lock | None:
         return None
 
 
-def _values(lock: Lock, unresolved: tuple[Unresolved, ...]) -> dict[str, Any]:
+def _values(
+    lock: Lock, totals: tuple[PoolTotal, ...], unresolved: tuple[Unresolved, ...]
+) -> dict[str, Any]:
     """Return what is returned of every lock."""
     return {
         "unresolved": [vars(one) for one in unresolved],
@@ -298,7 +303,7 @@ def _values(lock: Lock, unresolved: tuple[Unresolved, ...]) -> dict[str, Any]:
         "images": len(lock.images),
         "layers": len(lock.layers),
         "layer_bytes": sum(one.size for one in lock.layers.values()),
-        "totals": [asdict(one) for one in lock_totals(lock)],
+        "totals": [asdict(one) for one in totals],
     }
 
 

@@ -107,46 +107,35 @@ def pull_missing(
     :raises EdgefleetError: when CRI-O does not answer; a failed pull is an outcome instead.
     """
     require_root(host, "pulling images")
+    crio, crictl = CrioService(host), ImageService(host)
     # Whoever had the turn before may have brought what is wanted here: nothing is looked at outside.
     with take_turn(host, "pull images", check_mode):
-        return _pull_in_turn(host, references, policy, check_mode, locked, watch)
-
-
-def _pull_in_turn(
-    host: Host,
-    references: Sequence[str],
-    policy: PullPolicy,
-    check_mode: bool,
-    locked: LockedImages,
-    watch: Callable[[RunningConfig], RoomFor],
-) -> PullResult:
-    crio, crictl = CrioService(host), ImageService(host)
-    config = crio.running_config()
-    present = read_image_store(host, crictl, config).present()
-    missing = [one for one in references if one not in present]
-    # Without a lock there is no layer to look for.
-    layers = read_layers(host, config) if missing and locked.images else frozenset()
-    requested = crio.requested_since(host.now() - _REQUESTS_COUNT) if missing else frozenset()
-    awaited = awaited_images(missing, requested)
-    plan = plan_pull(missing, locked, layers, policy.max_parallel, awaited)
-    outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
-    if check_mode:
-        leftovers = find_leftovers(host, config)
-        outcomes.update((one, ImageOutcome(one, WOULD_PULL)) for one in missing)
-    else:
-        leftovers = remove_leftovers(host, config)
-        if missing:
-            order = PullOrder(missing, locked, layers, policy.max_parallel, awaited)
-            pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
-            listed = _listed(host, crictl, config)
-            pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]
-            outcomes.update((one.reference, one) for one in pulled)
-            if any(one.outcome == FAILED or one.attempts > 1 for one in pulled):
-                # A CRI-O that died meanwhile left its folders, and was started again.
-                leftovers = _newest((*leftovers, *remove_leftovers(host, config)))
-    sizes = {start.reference: start.bytes for start in plan}
-    images = tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references)
-    return PullResult(images, plan, leftovers)
+        config = crio.running_config()
+        present = read_image_store(host, crictl, config).present()
+        missing = [one for one in references if one not in present]
+        # Without a lock there is no layer to look for.
+        layers = read_layers(host, config) if missing and locked.images else frozenset()
+        requested = crio.requested_since(host.now() - _REQUESTS_COUNT) if missing else frozenset()
+        awaited = awaited_images(missing, requested)
+        plan = plan_pull(missing, locked, layers, policy.max_parallel, awaited)
+        outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
+        if check_mode:
+            leftovers = find_leftovers(host, config)
+            outcomes.update((one, ImageOutcome(one, WOULD_PULL)) for one in missing)
+        else:
+            leftovers = remove_leftovers(host, config)
+            if missing:
+                order = PullOrder(missing, locked, layers, policy.max_parallel, awaited)
+                pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
+                listed = _listed(host, crictl, config)
+                pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]
+                outcomes.update((one.reference, one) for one in pulled)
+                if any(one.outcome == FAILED or one.attempts > 1 for one in pulled):
+                    # A CRI-O that died meanwhile left its folders, and was started again.
+                    leftovers = _newest((*leftovers, *remove_leftovers(host, config)))
+        sizes = {start.reference: start.bytes for start in plan}
+        images = tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references)
+        return PullResult(images, plan, leftovers)
 
 
 def _newest(leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:
