@@ -48,10 +48,8 @@ def main() -> int:
 def _next_commands(lab: Lab, offered: Path) -> list[str]:
     """Return how to go on by hand, in an order that makes sense, each with what it shows."""
     folder = Path(_PROGRAM).parent
-    pin, image = (
-        "ansible-playbook playbooks/pin-images.yml -i $lab",
-        min(lab.node("node1").pinned()),
-    )
+    image = min(lab.node("node1").pinned())
+    pin = "ansible-playbook playbooks/pin-images.yml -i $lab"
     locking = "ansible-playbook playbooks/lock_images.yml -i $lab"
     lock = f"-e pin_images_lock={lab.state_dir}/demo.lock.yml"
     commands = [
@@ -63,14 +61,8 @@ def _next_commands(lab: Lab, offered: Path) -> list[str]:
         ("what would be done, and does it fit?", f"{pin} --check --diff"),
         ("refused where it does not fit", f"{pin} -e pin_images_min_free_bytes=1000000000000"),
         ("pin again", pin),
-        (
-            "lock what is wanted, for review",
-            f"{locking} -e pin_images_sets={offered} {lock}",
-        ),
-        (
-            "does all of it still answer?",
-            f"{locking} --check {lock}",
-        ),
+        ("lock what is wanted, for review", f"{locking} -e pin_images_sets={offered} {lock}"),
+        ("does all of it still answer?", f"{locking} --check {lock}"),
         ("pin from the lock", f"{pin} {lock}"),
         ("pin nothing any more", "ansible-playbook playbooks/unpin_images.yml -i $lab"),
         ("take down", f"make lab-down NAME={lab.name}"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from fleet import Running
 from lab import GIB
@@ -60,11 +61,9 @@ def few_inodes(place: str) -> Callable[[Site], AbstractContextManager[None]]:
 
     @contextmanager
     def around(site: Site) -> Iterator[None]:
-        disks.fill_inodes(site.node, place, disks.inodes_free(site.node, place) // _LEFT)
-        try:
+        with freed(place)(site):
+            disks.fill_inodes(site.node, place, disks.inodes_free(site.node, place) // _LEFT)
             yield
-        finally:
-            disks.free(site.node, place)
 
     return around
 
@@ -105,53 +104,25 @@ def broken(site: Site, running: Running) -> None:
     disks.store_of(site.lab.state_dir, site.node).shorten(_SHORTENED)
 
 
+def full(name: str, place: str, **more: Any) -> Fault:
+    """A disk that becomes full."""
+    return Fault(name, amid=fills(place), around=freed(place), whole=False, slow=True, **more)
+
+
+def out_of_inodes(name: str, place: str, **more: Any) -> Fault:
+    """A disk that runs out of inodes."""
+    return Fault(
+        name, amid=takes_inodes(place), around=few_inodes(place), whole=False, slow=True, **more
+    )
+
+
 FAULTS = [
-    Fault(
-        "full-store",
-        amid=fills(disks.STORE),
-        around=freed(disks.STORE),
-        cause="no_space",
-        whole=False,
-        slow=True,
-    ),
-    Fault(
-        "full-var-tmp",
-        amid=fills(disks.TEMPORARY),
-        around=freed(disks.TEMPORARY),
-        cause="no_space",
-        whole=False,
-        slow=True,
-    ),
-    Fault(
-        "full-etc",
-        amid=fills(disks.ROOT),
-        around=freed(disks.ROOT),
-        whole=False,
-        slow=True,
-        short=True,
-    ),
-    Fault(
-        "no-inodes-store",
-        amid=takes_inodes(disks.STORE),
-        around=few_inodes(disks.STORE),
-        cause="no_space",
-        whole=False,
-        slow=True,
-    ),
-    Fault(
-        "no-inodes-var-tmp",
-        amid=takes_inodes(disks.TEMPORARY),
-        around=few_inodes(disks.TEMPORARY),
-        whole=False,
-        slow=True,
-    ),
-    Fault(
-        "no-inodes-etc",
-        amid=takes_inodes(disks.ROOT),
-        around=few_inodes(disks.ROOT),
-        whole=False,
-        slow=True,
-    ),
+    full("full-store", disks.STORE, cause="no_space"),
+    full("full-var-tmp", disks.TEMPORARY, cause="no_space"),
+    full("full-etc", disks.ROOT, short=True),
+    out_of_inodes("no-inodes-store", disks.STORE, cause="no_space"),
+    out_of_inodes("no-inodes-var-tmp", disks.TEMPORARY),
+    out_of_inodes("no-inodes-etc", disks.ROOT),
     Fault(
         "read-only-store",
         amid=read_only,

@@ -62,7 +62,7 @@ def silence_ssh(site: Site, running: Running) -> None:
 @contextmanager
 def narrow(site: Site) -> Iterator[None]:
     """Let the node receive no more than a bad mobile link gives."""
-    link = f"{site.lab.network.bridge}-{_host(site)}"
+    link = site.lab.network.outside(_host(site))
     rate = f"{_NARROW_BITS}bit"
     shape = ["tbf", "rate", rate, "burst", "64kb", "latency", "400ms"]
     run(["tc", "qdisc", "replace", "dev", link, "root", *shape])
@@ -76,7 +76,7 @@ def widen(site: Site, running: Running) -> None:
     """Let the link be good again after the pulls have crawled for a while."""
     site.wait_for_pull()
     site.sleep(_NARROW_SECONDS, _NARROW_SECONDS, running)
-    link = f"{site.lab.network.bridge}-{_host(site)}"
+    link = site.lab.network.outside(_host(site))
     run(["tc", "qdisc", "delete", "dev", link, "root"])
 
 

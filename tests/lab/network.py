@@ -59,7 +59,7 @@ class Network:
         namespace.parent.mkdir(exist_ok=True)
         namespace.touch()
         run(["unshare", f"--net={namespace}", "true"])
-        outside = self._outside(host)
+        outside = self.outside(host)
         inside = [
             f"link add eth0 type veth peer name {outside} netns {os.getpid()}",
             f"addr add {self.address(host)}/24 dev eth0",
@@ -87,14 +87,15 @@ class Network:
     @contextlib.contextmanager
     def silent(self, host: int) -> Iterator[None]:
         """Let nothing through to or from a host of the lab; nobody is told, nothing is reset."""
-        end = self._outside(host)
+        end = self.outside(host)
         run(["ip", "link", "set", end, "down"])
         try:
             yield
         finally:
             run(["ip", "link", "set", end, "up"])
 
-    def _outside(self, host: int) -> str:
+    def outside(self, host: int) -> str:
+        """The end on this machine of a host's link; what it sends is what the host receives."""
         return f"{self.bridge}-{host}"
 
     def _tc(self, name: str, words: str) -> None:

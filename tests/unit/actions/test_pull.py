@@ -243,6 +243,23 @@ def test_the_plan(host: FakeHost) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_there_is_asked_in_the_turn(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may have brought it while this one waited."""
+    run, turns = host.run, list[bool]()
+
+    def in_turn(argv: Sequence[str], timeout: float | None = None, stdin: str = "") -> Completed:
+        turns.append(bool(host.turns))
+        return run(argv, timeout, stdin)
+
+    monkeypatch.setattr(host, "run", in_turn)
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([A]))
+    assert [one.outcome for one in pulled(host, [A])] == ["present"]
+    assert turns == [True, True]
+
+
 def test_what_somebody_waits_for_goes_first(host: FakeHost) -> None:
     """CRI-O's log of ten minutes tells, also of a pod that names its image by a tag."""
     host.programs["journalctl"] = JOURNALCTL
