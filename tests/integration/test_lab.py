@@ -18,8 +18,22 @@ from fleet import CHECKOUT
 from lab import GIB, MIB, Lab, LabError, NodeSpec, payload, places, take_down
 from lab.disks import mounted_below
 from lab.processes import Process, of_namespace
-from lab.registry import NAMESPACE
+from lab.registry import NAMESPACE, Registry
 
+# A registry that lets its first client wait for longer than anyone does.
+LATE_REGISTRY = """#!/usr/bin/env python3
+import http.server, re, sys, time
+address = re.search("addr: '(.*):(.*)'", open(sys.argv[2]).read())
+class Late(http.server.BaseHTTPRequestHandler):
+    asked = False
+    def do_GET(self):
+        if not Late.asked:
+            Late.asked = True
+            time.sleep(600)
+        self.send_response(200)
+        self.end_headers()
+http.server.ThreadingHTTPServer((address[1], int(address[2])), Late).serve_forever()
+"""
 TWO_IMAGES = payload.demo(2)
 # linux/capability.h
 CAP_SYS_TIME = 25
@@ -255,6 +269,17 @@ def test_the_registry_can_be_away(pair: Lab) -> None:
     assert "connection refused" in refused.stderr
     pair.registry.start()
     node.exec(["crictl", "pull", image.reference])
+
+
+def test_a_registry_may_answer_late(pair: Lab, tmp_path: Path) -> None:
+    """A disk that is busy for some seconds must not end the start of a lab."""
+    program = tmp_path / "registry"
+    program.write_text(LATE_REGISTRY)
+    program.chmod(0o755)
+    late = Registry(tmp_path / "late", pair.network, 9)
+    late.create(program)
+    late.start()
+    late.stop()
 
 
 def test_a_link_can_be_slow(pair: Lab) -> None:

@@ -91,7 +91,7 @@ class Registry:
             log=self._access_log,
             errors=self.folder / "errors.log",
         )
-        wait_for(self._answers, f"the registry {self.name} at {self.address}", seconds=20)
+        wait_for(self._answers, f"the registry {self.name} at {self.address}", seconds=60)
 
     def stop(self) -> None:
         """End it; its address then refuses connections, its images stay."""
@@ -144,7 +144,9 @@ class Registry:
     def _answers(self) -> bool:
         try:
             return self._ask("GET", "/v2/") in (200, 401)
-        except urllib.error.URLError:
+        except OSError:
+            # Refused, or not in time: it writes its log before it answers, and a machine that has just
+            # made the nodes' tree may let it wait for the disk.
             return False
 
     def _ask(self, method: str, path: str) -> int:
