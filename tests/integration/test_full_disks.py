@@ -123,9 +123,9 @@ def test_to_the_mebibyte(site: Fleet, node: Node, staged_on: str) -> None:
     assert available(node) >= room["keep_bytes"]
 
 
-def pulled(node: Node) -> int:
-    """Return how many images the journal says are there."""
-    return node.exec(["cat", JOURNAL], check=False).stdout.count('"pulled"')
+def journal_count(node: Node, words: str) -> int:
+    """Return how often these words are in the journal."""
+    return node.exec(["cat", JOURNAL], check=False).stdout.count(words)
 
 
 def test_the_disk_runs_low_in_the_middle(site: Fleet, node: Node) -> None:
@@ -139,7 +139,7 @@ def test_the_disk_runs_low_in_the_middle(site: Fleet, node: Node) -> None:
     try:
         with ThreadPoolExecutor() as pool:
             running = pool.submit(pin, site, node, lock, pin_images_max_parallel=2)
-            wait_for(lambda: pulled(node) >= 3, "three images", seconds=90)
+            wait_for(lambda: journal_count(node, '"pulled"') >= 3, "three images", seconds=90)
             node.exec(["fallocate", "--length", str(available(node) - left), BALLAST])
             run = running.result()
     finally:
@@ -175,3 +175,33 @@ def test_the_disk_runs_low_in_the_middle(site: Fleet, node: Node) -> None:
     wanted = set().union(*(layers[one] for one in rest))
     fetched = site.blobs_fetched(since=mark)
     assert fetched & (there | wanted) == wanted - there
+
+
+def test_the_disk_runs_low_while_the_last_pulls_run(site: Fleet, node: Node) -> None:
+    """All have begun when somebody fills the disk: they end, and give back what was staged."""
+    images = site.lab.push(ALIKE)
+    lock, given = locked(site, images)
+    keep = room_for_images(check_storage(site.lab, node.name, given)[node.name])["keep_bytes"]
+    site.lab.network.limit(NAMESPACE, 5_000_000)
+    try:
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(pin, site, node, lock)
+            wait_for(
+                lambda: journal_count(node, '"event": "pull"') == len(images),
+                "all pulls to have begun",
+                seconds=60,
+            )
+            node.exec(["fallocate", "--length", str(available(node) - keep + MIB), BALLAST])
+            run = running.result()
+    finally:
+        site.lab.network.unlimit(NAMESPACE)
+    assert run.rc != 0
+    outcomes = run.node(node.name)["images"]
+    assert len(outcomes) == len(images)
+    assert {(one["cause"], one["attempts"]) for one in outcomes} == {("no_space", 1)}
+    assert all(one["message"].startswith("ended: on the") for one in outcomes)
+    assert node.exec(["find", "/var/tmp", "-name", "container_images_storage*"]).stdout == ""
+
+    node.exec(["rm", BALLAST])
+    assert pin(site, node, lock).rc == 0
+    assert {image.reference for image in images} <= node.pinned()

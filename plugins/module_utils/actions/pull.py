@@ -43,6 +43,9 @@ _LOOK_INTERVAL = 0.05
 _LOOK_SHARE = 0.05
 # How often the pulls are looked at for whether they move, in parts of what they may stand still.
 _MOVE_SHARE = 0.1
+# How often the disks are looked at while pulls run, in seconds: as often as the kubelet looks before
+# it evicts (evictionMonitoringPeriod in pkg/kubelet/kubelet.go).
+_ROOM_INTERVAL = 10.0
 # How long a request for an image counts as one that still waits, in seconds: the kubelet asks again
 # at least every 300 (MaxImageBackOff in pkg/kubelet/kubelet.go).
 _REQUESTS_COUNT = 600
@@ -178,7 +181,8 @@ def _with_version(outcome: ImageOutcome, crio: Crio) -> ImageOutcome:
 class _Tried:
     """An image that was begun: when first, when last, how often, and how it failed last.
 
-    ``stop`` ends the last try when it is set.
+    ``stop`` ends the last try when it is set; ``stopped`` is then why, as a class of failure and in
+    words.
     """
 
     reference: str
@@ -188,6 +192,12 @@ class _Tried:
     cause: str = ""
     message: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
+    stopped: tuple[str, str] = ("", "")
+
+    def end(self, cause: str, why: str) -> None:
+        """End the last try."""
+        self.stopped = (cause, why)
+        self.stop.set()
 
 
 class _Pull:
@@ -220,6 +230,8 @@ class _Pull:
         self._still = Stillness(frozenset(), host.monotonic())
         # When the pulls are looked at next for whether they move, as monotonic seconds.
         self._next_watch = 0.0
+        # When the disks are looked at next, as monotonic seconds; each start looks as well.
+        self._next_room = host.monotonic() + _ROOM_INTERVAL
         self._outcomes: list[ImageOutcome] = []
 
     def run(self, references: Sequence[str]) -> list[ImageOutcome]:
@@ -230,6 +242,7 @@ class _Pull:
                 self._wait()
                 self._collect()
                 self._end_stalled()
+                self._end_for_room()
                 self._start(workers)
                 if self._order.is_blocked:
                     self._look()
@@ -265,21 +278,26 @@ class _Pull:
         layers = dict(start.layers)
         for in_flight in self._order.in_flight.values():
             layers.update(in_flight)
-        lacking = self._lacking_for(layers)
-        if lacking and not self._running:
-            # XFS holds more than files take until they are on disk (27 MB after eight small images).
-            self._host.sync()
-            lacking = self._lacking_for(layers)
-            if lacking:
-                self._start_no_more(lacking, "no_space")
-        return not lacking
-
-    def _lacking_for(self, layers: Mapping[str, LockedLayer]) -> str:
+        is_alone = not self._running
         try:
-            return self._room_for(layers)
+            lacking = self._lacking_for(layers, settled=is_alone)
         except EdgefleetError as error:
             self._start_no_more(str(error))
-            return str(error)
+            return False
+        if lacking and is_alone:
+            self._start_no_more(lacking, "no_space")
+        return not lacking
+
+    def _lacking_for(self, layers: Mapping[str, LockedLayer], settled: bool) -> str:
+        """Say what the disks lack, ``settled`` once all that was written is on them.
+
+        XFS holds more than files take until then (27 MB after eight small images).
+        """
+        lacking = self._room_for(layers)
+        if lacking and settled:
+            self._host.sync()
+            lacking = self._room_for(layers)
+        return lacking
 
     def _start_no_more(self, why: str, cause: str = "") -> None:
         """Start nothing more; the first reason counts."""
@@ -307,15 +325,15 @@ class _Pull:
         now = self._host.monotonic()
         moments = list(self._due.values())
         moments += [one.closed_until for one in self._registries.values() if now < one.closed_until]
-        seconds = min((max(0.0, moment - now) for moment in moments), default=None)
         if not self._running:
-            self._host.sleep(seconds or 0.0)
+            self._host.sleep(max(0.0, min(moments, default=now) - now))
             return
+        moments.append(self._next_room)
         if self._order.is_blocked:
-            seconds = min(self._look_interval, seconds or self._look_interval)
+            moments.append(now + self._look_interval)
         if self._policy.stall_timeout:
-            watch_in = max(0.0, self._next_watch - now)
-            seconds = watch_in if seconds is None else min(seconds, watch_in)
+            moments.append(self._next_watch)
+        seconds = max(0.0, min(moments) - now)
         wait(self._running, seconds, FIRST_COMPLETED)
 
     def _look(self) -> None:
@@ -346,9 +364,30 @@ class _Pull:
             return
         now = self._host.monotonic()
         self._still = self._still.after(marks, now)
+        still = (
+            f"timed out: nothing came for {timeout:g} s, for this image or any other of the node"
+        )
         for tried in self._running.values():
             if self._still.has_lasted(timeout, tried.last, now):
-                tried.stop.set()
+                tried.end("timeout", still)
+
+    def _end_for_room(self) -> None:
+        """End the pulls when what must stay free is free no more, whoever has taken it."""
+        now = self._host.monotonic()
+        if not self._running or now < self._next_room:
+            return
+        self._next_room = now + _ROOM_INTERVAL
+        try:
+            # What is in flight has taken some of its room already; that there is still some is enough.
+            lacking = self._lacking_for({}, settled=True)
+        except EdgefleetError as error:
+            # Unknown is not full.
+            self._start_no_more(str(error))
+            return
+        if lacking:
+            self._start_no_more(lacking, "no_space")
+            for tried in self._running.values():
+                tried.end("no_space", f"ended: {lacking}")
 
     def _collect(self) -> None:
         """Take note of the pulls that have ended."""
@@ -359,15 +398,15 @@ class _Pull:
             except HostError as error:
                 # The journal could not be written: what cannot be recorded is not begun.
                 self._start_no_more(str(error))
-                self._failed(tried, str(error))
+                self._failed(tried, classify_failure(str(error)), str(error))
                 continue
             if completed.rc == 0:
                 self._succeeded(tried)
             elif tried.stop.is_set():
-                still = f"timed out: nothing came for {self._policy.stall_timeout:g} s"
-                self._failed(tried, f"{still}, for this image or any other of the node")
+                self._failed(tried, *tried.stopped)
             else:
-                self._failed(tried, readable_message(completed.stderr))
+                message = readable_message(completed.stderr)
+                self._failed(tried, classify_failure(message), message)
 
     def _succeeded(self, tried: _Tried) -> None:
         registry = _registry(tried.reference)
@@ -376,21 +415,21 @@ class _Pull:
         self._order.complete(tried.reference)
         self._end(replace(tried, cause="", message=""), PULLED)
 
-    def _failed(self, tried: _Tried, message: str) -> None:
+    def _failed(self, tried: _Tried, cause: str, message: str) -> None:
         if self._order.in_flight[tried.reference]:
             self._look()
         self._order.fail(tried.reference)
-        tried.message, tried.cause = message, classify_failure(message)
-        if tried.cause == "no_space":
+        tried.cause, tried.message = cause, message
+        if cause == "no_space":
             self._start_no_more("the disk was full", "no_space")
         now, policy = self._host.monotonic(), self._policy
         registry = _registry(tried.reference)
         known = self._registries.get(registry, RegistryState())
-        if tried.cause == "unreachable":
+        if cause == "unreachable":
             known = known.after_silence(tried.last, now, policy.retries, policy.retry_delay)
             self._registries[registry] = known
-        is_down = tried.cause == "unreachable" and known.is_down(policy.retries)
-        if is_final(tried.cause) or is_down or tried.attempts > policy.retries:
+        is_down = cause == "unreachable" and known.is_down(policy.retries)
+        if is_final(cause) or is_down or tried.attempts > policy.retries:
             self._give_up(tried)
         else:
             self._due[tried.reference] = now + delay_before(tried.attempts, policy.retry_delay)

@@ -584,6 +584,47 @@ def test_what_cannot_be_seen_is_not_still() -> None:
     host.assert_all_called()
 
 
+@pytest.mark.parametrize("stall_timeout", [0, 60])
+def test_disks_that_run_low_while_the_last_pulls_run(
+    monkeypatch: pytest.MonkeyPatch, stall_timeout: float
+) -> None:
+    """Nobody starts any more, so nobody looks for that: the pulls end, and their room is given back."""
+    monkeypatch.setattr(pull_action, "_ROOM_INTERVAL", 0.01)
+    host = HangingHost(A, B)
+    host.expect(*look([]), images([]))
+
+    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
+        return "" if host.hanging else "have 5 bytes"
+
+    outcomes = pulled(
+        host, [A, B], PullPolicy(3, 0, 2, stall_timeout), watch=lambda _config: room_for
+    )
+    assert [(one.cause, one.message, one.attempts) for one in outcomes] == [
+        ("no_space", "ended: have 5 bytes", 1)
+    ] * 2
+    assert sorted(host.ended) == [A, B]
+
+
+def test_disks_that_cannot_be_looked_at_while_pulls_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs comes to its end; nothing more is begun."""
+    monkeypatch.setattr(pull_action, "_ROOM_INTERVAL", 0.01)
+    host = HangingHost(A)
+    host.files[IMAGES_JSON] = images_json([A])
+    host.expect(*look([]), pull(A), images([A]))
+
+    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
+        if host.hanging:
+            return ""
+        host.done.set()
+        raise HostError("measuring the filesystem of /x", "Input/output error")
+
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=lambda _config: room_for)
+    assert [(one.outcome, one.cause) for one in outcomes] == [
+        ("pulled", ""),
+        ("failed", "io_error"),
+    ]
+
+
 class LateHost(HangingHost):
     """Pulls succeed in the moment in which they are ended."""
 
