@@ -33,11 +33,9 @@ from ..node.staging import temporary_directory
 from ..node.store import contents_of, read_stored_layers, store_roots
 from ..observed.crio import RunningConfig
 from ..observed.filesystem import Filesystem
-from ..observed.kubelet import KubeletLimits
+from ..observed.kubelet import DEFAULT_ROOT_DIR, KubeletLimits
 from .leftovers import Leftover, find_leftovers
 
-# The kubelet's root directory, which lies on what it calls nodefs.
-_KUBELET_ROOT = "/var/lib/kubelet"
 # So many images that could go are named in a message; the answer has all.
 _NAMED = 5
 
@@ -94,7 +92,7 @@ def check_storage(
         stored={**contents.layers, **read_stored_layers(host, others)},
         places=places,
         max_parallel=max_parallel,
-        reserves=_reserves(places, host.filesystem(_KUBELET_ROOT), kubelet, limits),
+        reserves=_reserves(places, _node_room(host, kubelet), kubelet, limits),
     )
     taken = budget.store_bytes_at(IMAGES)
     share = pinned_share(locked, references, contents, taken, places[0], kubelet)
@@ -126,8 +124,8 @@ class StorageWatch:
         """
         self._host = host
         self._places = _places(host, config)
-        self._node_room = host.filesystem(_KUBELET_ROOT)
         self._kubelet = read_kubelet_limits(host)
+        self._node_room = _node_room(host, self._kubelet)
         self._limits = limits
 
     def room_for(self, layers: Mapping[str, LockedLayer]) -> str:
@@ -163,6 +161,11 @@ def _reserves(
         limits.min_free_bytes,
         not limits.allow_pins_above_gc_threshold,
     )
+
+
+def _node_room(host: Host, kubelet: KubeletLimits | None) -> Filesystem:
+    """Return what the kubelet calls nodefs."""
+    return host.filesystem(kubelet.root_dir if kubelet else DEFAULT_ROOT_DIR)
 
 
 def _places(host: Host, config: RunningConfig) -> list[Place]:

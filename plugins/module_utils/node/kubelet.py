@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..observed.kubelet import (
     COMMAND_LINE,
     CONFIG_PATHS,
@@ -52,9 +54,10 @@ def _limits_of_command(host: Host, cmdline: str) -> KubeletLimits:
     command = parse_kubelet_command(cmdline)
     text = host.read(command.config) if command.config else None
     below = host.files_below(command.config_dir) if command.config_dir else ()
-    return parse_kubelet_limits(
+    limits = parse_kubelet_limits(
         text or "{}",
         command.config or COMMAND_LINE,
         [(path, host.read(path) or "{}") for path in below if is_drop_in(path)],
         command.flags,
     )
+    return replace(limits, root_dir=command.root_dir)

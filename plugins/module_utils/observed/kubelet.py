@@ -18,6 +18,8 @@ CONFIG_PATHS = (
     "/etc/kubernetes/kubelet.conf",
     "/var/lib/microshift/resources/kubelet/config/config.yaml",
 )
+# What it calls nodefs lies there (defaultRootDir in cmd/kubelet/app/options/options.go).
+DEFAULT_ROOT_DIR = "/var/lib/kubelet"
 # Defaults of the kubelet (pkg/kubelet/apis/config/v1beta1/defaults.go, eviction/defaults_linux.go).
 DEFAULT_GC_HIGH_PERCENT = 85
 DEFAULT_EVICTION_HARD = {
@@ -66,13 +68,15 @@ class KubeletLimits:
 
     ``eviction`` maps signals such as ``imagefs.available`` to a percentage or a quantity, the
     stricter of hard and soft where both are set. ``sources`` say of signals, and of
-    ``imageGCHighThresholdPercent``, where they come from when that is not ``path``.
+    ``imageGCHighThresholdPercent``, where they come from when that is not ``path``. The ``root_dir``
+    lies on what the kubelet calls ``nodefs``.
     """
 
     path: str
     gc_high_percent: int = DEFAULT_GC_HIGH_PERCENT
     eviction: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    root_dir: str = DEFAULT_ROOT_DIR
 
     def source_of(self, name: str) -> str:
         """Return where a signal, or :data:`GC_HIGH`, was set last."""
@@ -124,13 +128,16 @@ def amount_of(threshold: str, total: int) -> int:
 
 @dataclass(frozen=True)
 class KubeletCommand:
-    """What a kubelet was started with: paths, empty where not given, and the flags that count.
+    """What a kubelet was started with: paths, and the flags that count.
+
+    The paths of configurations are empty where they were not given.
 
     ``flags`` are by the names of the keys of a configuration whose place they take.
     """
 
     config: str = ""
     config_dir: str = ""
+    root_dir: str = DEFAULT_ROOT_DIR
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -148,6 +155,7 @@ def parse_kubelet_command(cmdline: str) -> KubeletCommand:
     return KubeletCommand(
         _absolute(given.get("config", "")),
         _absolute(given.get("config-dir", "")),
+        _absolute(given.get("root-dir") or DEFAULT_ROOT_DIR),
         {key: given[flag] for flag, key in _FLAGS.items() if flag in given},
     )
 

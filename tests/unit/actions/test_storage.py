@@ -156,6 +156,10 @@ def test_the_kubelet_that_runs(host: FakeHost) -> None:
     del host.files["/k.d/1.conf"]
     source = check(host, 7).budget.rooms[0].keep_bytes.source
     assert source == "imageGCHighThresholdPercent 81 in /k.yaml"
+    host.files["/proc/8/cmdline"] = "kubelet\0--root-dir=/data/kubelet\0"
+    host.rooms["/data/kubelet"] = replace(VAR_TMP, path="/data/kubelet")
+    temporary = check(host, 7).budget.rooms[1]
+    assert temporary.keep_bytes.source.startswith("eviction at nodefs.available 10%")
 
 
 def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:

@@ -305,6 +305,8 @@ def test_the_threshold_that_counts() -> None:
         ),
         (["--config=var/a.yaml", "--config-dir=a.d"], KubeletCommand("/var/a.yaml", "/a.d")),
         (["--config=/a", "--config=/b"], KubeletCommand("/b")),
+        (["--root-dir", "/data/kubelet"], KubeletCommand(root_dir="/data/kubelet")),
+        (["--root-dir="], KubeletCommand()),
         (
             ["--image-gc-high-threshold=70", "--eviction-hard", "a<1%", "--eviction-soft=b<2%"],
             KubeletCommand(flags={GC_HIGH: "70", "evictionHard": "a<1%", "evictionSoft": "b<2%"}),
