@@ -25,8 +25,8 @@ from ..observed.layer_stream import (
     Entry,
     InvalidLayer,
 )
+from .footprint import BLOCK
 
-_BLOCK = 4096
 # As many as an ext4 of 16 GiB has inodes (mke2fs: one for 16 KiB); it bounds our memory.
 _FILES_MAX = 1 << 20
 # The directories on the way to so many files, many times deeper than any real tree; it bounds our
@@ -95,7 +95,7 @@ class _Tree:
         elif entry.kind == HARD_LINK:
             folder.names[base] = self._linked(entry.target)
         else:
-            blocks = -(-entry.size // _BLOCK) if entry.kind == FILE else 0
+            blocks = -(-entry.size // BLOCK) if entry.kind == FILE else 0
             target = entry.target if entry.kind == SYMLINK else b""
             folder.names[base] = _Leaf(blocks, target)
 
@@ -178,7 +178,7 @@ def _parts(name: bytes) -> list[bytes]:
 # ext4 (fs/ext4/namei.c, ext4.h): an entry is 8 bytes and its name, rounded up to 4; a block ends
 # with 12 bytes of checksum; the first has 12 bytes each for "." and "..". A directory that needs
 # more is hashed: its blocks are halved when full, and one in 500 more are its index.
-_EXT4_ROOM = _BLOCK - 12
+_EXT4_ROOM = BLOCK - 12
 _EXT4_HASHED_FILL = 0.70
 _EXT4_INDEX = 500
 # A shorter target lies in the inode (EXT4_N_BLOCKS * 4, less the NUL).
@@ -211,13 +211,13 @@ def xfs_directory_blocks(names: Iterable[bytes]) -> int:
         return 0
     room = 32 + sum((12 + length + 7) // 8 * 8 for length in lengths)
     hashes = 8 * (len(lengths) + 2)
-    if _XFS_HEADER + room + hashes + 8 <= _BLOCK:
+    if _XFS_HEADER + room + hashes + 8 <= BLOCK:
         return 1
     # Free space in a block of data is not filled to the last byte.
-    leaves = -(-room // (_BLOCK - _XFS_HEADER))
-    if _XFS_HEADER + hashes + 2 * leaves + 4 <= _BLOCK:
+    leaves = -(-room // (BLOCK - _XFS_HEADER))
+    if _XFS_HEADER + hashes + 2 * leaves + 4 <= BLOCK:
         return leaves + 1
-    return leaves + 2 + round(hashes / ((_BLOCK - _XFS_HEADER) * _XFS_HASHED_FILL))
+    return leaves + 2 + round(hashes / ((BLOCK - _XFS_HEADER) * _XFS_HASHED_FILL))
 
 
 class _TarSplit:

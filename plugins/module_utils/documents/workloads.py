@@ -55,12 +55,11 @@ class Workloads:
     """The images of a text's workloads, named ``kind/name/container`` or ``kind/name/volume``.
 
     ``unknown`` are objects of other kinds that hold containers or an image all the same, as
-    custom resources do: their images are not among the components. ``ignored`` hold neither.
+    custom resources do: their images are not among the components.
     """
 
     components: tuple[Component, ...]
     unknown: tuple[ObjectName, ...]
-    ignored: tuple[ObjectName, ...]
 
 
 def parse_workloads(text: str, origin: str) -> Workloads:
@@ -81,14 +80,13 @@ def parse_workloads(text: str, origin: str) -> Workloads:
     check_expansion(documents, origin)
     components: list[Component] = []
     unknown: list[ObjectName] = []
-    ignored: list[ObjectName] = []
     for one in _objects(documents, origin):
         found = _workload_components(one, origin)
         if found is not None:
             components += found
-        else:
-            (unknown if _holds_an_image(one) else ignored).append(_object_name(one))
-    return Workloads(unique(components), _each_once(unknown), _each_once(ignored))
+        elif _holds_an_image(one):
+            unknown.append(_object_name(one))
+    return Workloads(unique(components), _each_once(unknown))
 
 
 def _objects(documents: list[Any], origin: str) -> Iterator[Mapping[str, Any]]:

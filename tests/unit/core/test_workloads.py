@@ -63,7 +63,7 @@ def test_every_kind_of_workload(document: dict[str, Any]) -> None:
     """The pod spec is found wherever the kind has it."""
     name = f"{document['kind']}/web/app"
     assert images(parsed(document)) == [(name, "quay.io/a/app:v1")]
-    assert (parsed(document).unknown, parsed(document).ignored) == ((), ())
+    assert parsed(document).unknown == ()
 
 
 def test_every_place_of_an_image() -> None:
@@ -97,12 +97,12 @@ def test_lists() -> None:
             pod,
             {"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [bare]},
             {"apiVersion": "v1", "kind": "ServiceList", "items": []},
-            {"apiVersion": "v1", "kind": "ConfigMapList", "items": [{"metadata": {"name": "c"}}]},
+            {"apiVersion": "v1", "kind": "ThingList", "items": [{"spec": {"image": "a"}}]},
         ],
     }
     found = parsed(document, pod)
     assert [name for name, _reference in images(found)] == ["Pod/web/app", "Deployment/web-/app"]
-    assert found.ignored == (ObjectName("ConfigMap", "c"),)
+    assert found.unknown == (ObjectName("Thing", ""),)
 
 
 def test_other_kinds_are_reported() -> None:
@@ -131,20 +131,11 @@ def test_other_kinds_are_reported() -> None:
         ObjectName("", ""),
         ObjectName("Pod", "web"),
     )
-    assert found.ignored == (
-        ObjectName("Service", "web"),
-        ObjectName("ConfigMap", "web"),
-        ObjectName("CustomResourceDefinition", "web"),
-        ObjectName("", ""),
-        ObjectName("", "web"),
-        ObjectName("Pod", "web"),
-        ObjectName("Sized", "web"),
-    )
 
 
 def test_nothing() -> None:
     """No documents, no images."""
-    assert parse_workloads("---\n# nothing\n", "f") == Workloads((), (), ())
+    assert parse_workloads("---\n# nothing\n", "f") == Workloads((), ())
 
 
 @pytest.mark.parametrize(
@@ -226,7 +217,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EdgefleetError, match="an alias in it holds itself"):
         parse_workloads("&a {kind: List, items: [*a]}", "f")
     monkeypatch.setattr(module, "_OBJECTS_MAX", 3)
-    assert parse_workloads("kind: List\nitems: [{}, {}]", "f").ignored == (ObjectName("", ""),)
+    assert parse_workloads("kind: List\nitems: [{}, {}]", "f") == Workloads((), ())
     with pytest.raises(EdgefleetError, match="it holds more than 3 objects"):
         parse_workloads("kind: List\nitems: [&a {}, *a, *a]", "f")
     monkeypatch.setattr(module, "_TEXT_MAX", 3)
