@@ -37,6 +37,12 @@ _UNPINNING = [
 ]
 # The journal before and after each image that is removed.
 _REMOVING = [Death("pinned_image_set", 2, *call) for call in (*_NOTING, ("write", 3))]
+# What a pull left that died gets another name, and is removed: two files and their folder.
+_CLEANING = [
+    Death("pinned_image_set", 1, "renameat", 1),
+    *(Death("pinned_image_set", 1, "unlinkat", nth) for nth in (1, 2, 3)),
+]
+_DEAD_PULL = "/var/tmp/container_images_storage4711"
 _SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}
 _RANDOM_TIMES = 8
 # A run takes about so long when nobody kills it, in seconds.
@@ -44,9 +50,21 @@ _LONGEST = 8
 
 
 def _before(
-    death: Death, prefix: str = "", *, unpins: bool = False, removes: bool = False
+    death: Death,
+    prefix: str = "",
+    *,
+    unpins: bool = False,
+    removes: bool = False,
+    cleans: bool = False,
 ) -> Fault:
     def around(site: Site) -> AbstractContextManager[None]:
+        if cleans:
+            # It is of a CRI-O before the one that runs.
+            site.node.exec(
+                ["sh", "-c", f"mkdir {_DEAD_PULL} && touch {_DEAD_PULL}/1 {_DEAD_PULL}/2"]
+            )
+            site.node.exec(["systemctl", "restart", "crio"])
+            site.node.wait_ready()
         return planned(site, death)
 
     return Fault(
@@ -77,6 +95,7 @@ FAULTS = [
     *(_before(death) for death in _DEATHS),
     *(_before(death, "unpin-", unpins=True) for death in _UNPINNING),
     *(_before(death, "remove-", removes=True) for death in _REMOVING),
+    *(_before(death, "clean-", cleans=True) for death in _CLEANING),
     *(_at_random(number) for number in range(1, _RANDOM_TIMES + 1)),
 ]
 

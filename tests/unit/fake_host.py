@@ -218,6 +218,13 @@ class FakeHost:
         for path in self.files_below(source):
             self.files[target + path[len(source) :]] = self.files[path]
 
+    def rename(self, path: str, name: str) -> None:
+        """See Host."""
+        new = f"{path.rpartition('/')[0]}/{name}"
+        for one in [one for one in self.files if one == path or one.startswith(f"{path}/")]:
+            self.files[new + one[len(path) :]] = self.files.pop(one)
+        self.events.append(("rename", path))
+
     def remove(self, path: str) -> None:
         """See Host."""
         self.events.append(("remove", path))

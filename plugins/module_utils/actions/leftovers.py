@@ -15,10 +15,10 @@ from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import VALIDATION
 from ..node.host import Host
 from ..node.reading_host import HostError
-from ..node.staging import read_staging, temporary_directory
+from ..node.staging import read_going, read_staging, temporary_directory
 from ..observed.crio import RunningConfig
 from ..observed.found_file import DIRECTORY, FILE, Entry
-from ..observed.staging import PREFIX
+from ..observed.staging import GOING, PREFIX
 from .journal import SCRATCH, Journal
 
 FOUND = "found"
@@ -54,7 +54,8 @@ def find_leftovers(host: Host, config: RunningConfig) -> tuple[Leftover, ...]:
     A node whose folders or processes cannot be read keeps it, and is no worse off otherwise.
     """
     try:
-        return (*find_dead_pulls(host, config), *_scratch_files(host))
+        going = [Leftover(one.path, one.bytes) for one in read_going(host, config)]
+        return (*find_dead_pulls(host, config), *going, *_scratch_files(host))
     except EdgefleetError as error:
         return (Leftover(temporary_directory(config), 0, LEFT, str(error)),)
 
@@ -94,11 +95,21 @@ def remove_leftovers(host: Host, config: RunningConfig) -> tuple[Leftover, ...]:
 
 
 def _removed(host: Host, one: Leftover) -> Leftover:
+    path = one.path
     try:
-        host.remove(one.path)
+        if _is_dead_pull(path):
+            # What is removed from it makes it young: a run that is killed meanwhile must know it again.
+            path += GOING
+            host.rename(one.path, path.rpartition("/")[2])
+        host.remove(path)
     except HostError as error:
         return replace(one, outcome=LEFT, message=str(error))
     return replace(one, outcome=REMOVED)
+
+
+def _is_dead_pull(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.startswith(PREFIX) and not name.endswith(GOING)
 
 
 def _scratch_files(host: Host) -> list[Leftover]:

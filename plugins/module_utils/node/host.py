@@ -93,6 +93,9 @@ class Host(ReadingHost, Protocol):
     def copy_tree(self, source: str, target: str) -> None:
         """Copy a folder to ``target``, which is replaced; none at ``source`` is copied as empty."""
 
+    def rename(self, path: str, name: str) -> None:
+        """Give a file or folder another name in its folder."""
+
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
 
@@ -258,6 +261,14 @@ class LocalHost(LocalReader):
                     os.mkdir(name, 0o700, dir_fd=folder)
         except (OSError, shutil.Error) as error:
             raise HostError(f"copying {source}", str(error)) from None
+
+    def rename(self, path: str, name: str) -> None:
+        """See :meth:`Host.rename`."""
+        try:
+            with _folder_of(path) as (folder, old):
+                os.rename(old, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError as error:
+            raise HostError(f"renaming {path}", str(error.strerror)) from None
 
     def remove(self, path: str) -> None:
         """See :meth:`Host.remove`."""

@@ -11,6 +11,7 @@ from ..observed.crio import RunningConfig
 from ..observed.found_file import DIRECTORY
 from ..observed.staging import (
     DEFAULT_TEMPORARY,
+    GOING,
     OTHER_PULLERS,
     PREFIX,
     Marks,
@@ -22,6 +23,7 @@ from .store import read_layers
 # Where layers are put together that come in chunks (drivers/overlay of containers/storage).
 _CHUNKS = "overlay/staging/"
 _NAME_PATTERN = re.compile(re.escape(PREFIX) + "[0-9]+")
+_GOING_PATTERN = re.compile(_NAME_PATTERN.pattern + re.escape(GOING))
 
 
 def temporary_directory(config: RunningConfig) -> str:
@@ -31,10 +33,21 @@ def temporary_directory(config: RunningConfig) -> str:
 
 def read_staging(host: Host, config: RunningConfig) -> tuple[StagingFolder, ...]:
     """Return the folders of all pulls; links and files of such names are none."""
+    return _folders(host, config, _NAME_PATTERN)
+
+
+def read_going(host: Host, config: RunningConfig) -> tuple[StagingFolder, ...]:
+    """Return the folders of dead pulls that a killed run of ours began to remove."""
+    return tuple(one for one in _folders(host, config, _GOING_PATTERN) if one.owner == 0)
+
+
+def _folders(
+    host: Host, config: RunningConfig, pattern: re.Pattern[str]
+) -> tuple[StagingFolder, ...]:
     parent = temporary_directory(config)
     found = []
     for entry in host.entries(parent):
-        if entry.kind == DIRECTORY and _NAME_PATTERN.fullmatch(entry.name):
+        if entry.kind == DIRECTORY and pattern.fullmatch(entry.name):
             path = f"{parent}/{entry.name}"
             files = host.entries(path)
             changed = max([entry.changed, *(one.changed for one in files)])

@@ -16,6 +16,8 @@ DEFAULT_TEMPORARY = "/var/tmp"  # nosec B108 # its room is measured, no file of 
 #: How it names a pull's folder there, before a random number (internal/tmpdir/tmpdir.go and
 #: storage/storage_dest.go of containers/image; os.MkdirTemp).
 PREFIX = "container_images_storage"
+#: What we append to the name of such a folder before we remove it: its times are then new.
+GOING = ".edgefleet-going"
 
 #: What else pulls into stores of this kind, and makes such folders (the README of containers/image).
 OTHER_PULLERS = frozenset({"podman", "buildah", "skopeo"})

@@ -89,15 +89,15 @@ def test_our_own_files(node: FakeHost) -> None:
 def test_removed(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that stays costs no other."""
     node.files.update({f"{STAGED}{name}/1": "12345" for name in "12"})
-    remove = node.remove
+    rename = node.rename
 
-    def fail(path: str) -> None:
+    def fail(path: str, name: str) -> None:
         if path.endswith("1"):
-            raise HostError(f"removing {path}", "Read-only file system")
-        remove(path)
+            raise HostError(f"renaming {path}", "Read-only file system")
+        rename(path, name)
 
-    monkeypatch.setattr(node, "remove", fail)
-    said = f"removing {STAGED}1: Read-only file system."
+    monkeypatch.setattr(node, "rename", fail)
+    said = f"renaming {STAGED}1: Read-only file system."
     assert remove_leftovers(node, CONFIG) == (
         Leftover(f"{STAGED}1", 5, "left", said), Leftover(f"{STAGED}2", 5, "removed"),
     )  # fmt: skip
@@ -105,6 +105,27 @@ def test_removed(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (before["event"], before["phase"]) == ("clean", "before")
     assert before["paths"] == [f"{STAGED}1", f"{STAGED}2"]
     assert (after["phase"], after["paths"], after["bytes"]) == ("after", [f"{STAGED}2"], 5)
+
+
+def test_killed_while_removing(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is young by that is known again by its name; somebody else's of such a name is not."""
+    node.files.update({f"{STAGED}1/1": "12345", f"{STAGED}2.edgefleet-going/1": "67"})
+
+    def die(path: str) -> None:
+        node.changed[path] = 1000.0
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(node, "remove", die)
+        with pytest.raises(KeyboardInterrupt):
+            remove_leftovers(node, CONFIG)
+    going = f"{STAGED}1.edgefleet-going"
+    assert find_leftovers(node, CONFIG)[0] == Leftover(going, 5)
+    assert [one.outcome for one in remove_leftovers(node, CONFIG)] == ["removed", "removed"]
+    assert not any(path.startswith("/var/tmp") for path in node.files)
+    node.files[f"{going}/1"] = "1"
+    node.owners[going] = 1000
+    assert find_leftovers(node, CONFIG) == ()
 
 
 def test_a_full_disk(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:

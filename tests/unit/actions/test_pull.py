@@ -678,9 +678,9 @@ def test_what_dead_pulls_left_goes_first(host: FakeHost) -> None:
     result = pulling(host, [A], ONE_BY_ONE, check_mode=False)
     assert result.leftovers == (Leftover(DEAD, 5, "removed"),)
     kinds = [event for event in host.events if event[0] != "run"]
-    assert kinds[:4] == [
-        ("journal", "before clean"), ("remove", DEAD), ("journal", "after clean"),
-        ("journal", "before pull"),
+    assert kinds[:5] == [
+        ("journal", "before clean"), ("rename", DEAD), ("remove", f"{DEAD}.edgefleet-going"),
+        ("journal", "after clean"), ("journal", "before pull"),
     ]  # fmt: skip
     assert host.turns[0].startswith("pull images")
     assert host.journal()[1]["paths"] == [DEAD]
@@ -729,7 +729,7 @@ def test_what_is_left_by_a_crio_that_died_meanwhile(
     host.files[IMAGES_JSON] = images_json([B])
     host.expect(*look([]), pull(B), images([B]))
     assert pulling(host, [B], ONE_BY_ONE, check_mode=False).leftovers == ()
-    assert looks.count("/var/tmp") == 1
+    assert looks.count("/etc/crio") == 1
 
 
 def test_a_daemon_that_goes_after_the_pull(host: FakeHost) -> None:

@@ -600,6 +600,16 @@ def test_copy_tree(tmp_path: Path) -> None:
         HOST.copy_tree(str(source), str(target))
 
 
+def test_rename(tmp_path: Path) -> None:
+    """In its folder; a name that something else has is refused."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "taken").write_text("x")
+    HOST.rename(str(tmp_path / "old"), "new")
+    assert [one.name for one in sorted(tmp_path.iterdir())] == ["new", "taken"]
+    with pytest.raises(HostError, match=f"renaming {tmp_path}/new: Not a directory"):
+        HOST.rename(str(tmp_path / "new"), "taken")
+
+
 def test_remove(tmp_path: Path) -> None:
     """Files, folders, links and nothing."""
     (tmp_path / "folder/deep").mkdir(parents=True)
