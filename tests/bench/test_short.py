@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from lab import GIB, Lab, NodeSpec, payload
 
-from bench import converged, payloads, plans, pulls, report
+from bench import converged, payloads, plans, pulls, report, simulated
 from bench.pulls import Task
 from bench.rows import BLIND, Row
 from bench.suite import ONE_LAYER_BAR
@@ -28,6 +28,8 @@ TOLERANCES = {
     "plan_cpu_seconds": 0.2,
 }
 _SEED = 1
+# So many images of a release, where all of them would take the minutes that the short form has.
+_FEW = 40
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +53,22 @@ def test_release_like(site: Site) -> None:
     check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
 
 
+def test_release_like_at_100_mbit(site: Site) -> None:
+    """A third of it is there no later than with blind workers, where the cores are the limit too."""
+    images = site.lab.push(payloads.release_like(_SEED, _FEW))
+    task = Task(f"release-like, {_FEW} images", _SEED, images, 100, timed=True)
+    rows = pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND])
+    (time,) = [row for row in rows if row.key == "cold_time_ratio"]
+    check([row for row in rows if row is not time])
+    print(report.render_table([time]))
+    assert time.value < time.today[BLIND]
+
+
 def test_release_like_on_half_of_it(site: Site) -> None:
     """What the store has is not fetched again."""
-    images = site.lab.push(payloads.release_like(_SEED))
+    images = site.lab.push(payloads.release_like(_SEED, _FEW))
     half = payloads.half_of(images, _SEED)
-    task = Task("release-like on half of it", _SEED, images, 100, half)
+    task = Task(f"release-like, {_FEW} images, on half of it", _SEED, images, 100, half)
     check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
 
 
@@ -68,9 +81,14 @@ def test_twenty_images_over_one_layer(site: Site) -> None:
     assert all(row.value < row.today[BLIND] for row in rows if BLIND in row.today)
 
 
+def test_simulated() -> None:
+    """The plan leaves the link hardly idle, whatever the shape of what is pulled."""
+    check(simulated.simulated_rows())
+
+
 def test_plan(site: Site) -> None:
     """A very large lock is planned in little time and memory."""
-    check(plans.plan_rows(site, site.lab.nodes[0], _SEED))
+    check(plans.plan_rows(site, site.lab.nodes[0], plans.MANY_LAYERS, _SEED))
 
 
 def test_converged(site: Site) -> None:
