@@ -15,7 +15,7 @@ from pathlib import Path
 from fleet import CHECKOUT
 from lab import GIB, Lab, NodeSpec
 
-from . import report, suite
+from . import report, simulated, suite
 from .rows import Row
 from .ways import Site
 
@@ -32,15 +32,16 @@ _PARTS: Sequence[Part] = (
         [NodeSpec("ext4", store_size=4 * GIB), NodeSpec("xfs", store_fs="xfs")],
         suite.storage_rows,
     ),
-    ("plan", _EDGE, suite.plan_rows),
+    ("plan", [NodeSpec("edge1", store_size=8 * GIB)], suite.plan_rows),
+    ("lock", _EDGE, suite.lock_rows),
     ("converged", [NodeSpec(f"edge{number}") for number in (1, 2, 3)], suite.converged_rows),
 )
 
 
 def main() -> int:
-    """Run every part; what the playbooks say goes to build/bench.log."""
+    """Simulate, then run every part; what the playbooks say goes to build/bench.log."""
     started = time.monotonic()
-    rows: list[Row] = []
+    rows = simulated.simulated_rows()
     _LOG.parent.mkdir(exist_ok=True)
     with _LOG.open("w") as log:
         for title, nodes, part in _PARTS:

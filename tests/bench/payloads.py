@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from lab import MIB
 from lab.oci import LayerSpec
-from lab.payload import ImageSpec, Payload, PushedImage
+from lab.payload import AMD64, ARM64, ImageSpec, Payload, PushedImage
 
 _KIB = 1024
 # One file in so many bytes, about what the file trees of distributions have.
@@ -131,6 +131,19 @@ def crossed(seed: int) -> Payload:
         ImageSpec(f"{prefix}/app-{number}", tuple(source.sample(layers, 4))) for number in range(8)
     )
     return Payload(prefix, tuple(images))
+
+
+def many_small(count: int = 200) -> Payload:
+    """Small images over one of five layers each, every fourth for two platforms."""
+    images = (
+        ImageSpec(
+            f"locking/many-{number:03}",
+            (LayerSpec(f"many-{number % 5}", 5, 40_000), LayerSpec(f"own-{number}", 3, 2000)),
+            platforms=(AMD64, ARM64) if number % 4 == 0 else (AMD64,),
+        )
+        for number in range(count)
+    )
+    return Payload(f"locking-{count}", tuple(images))
 
 
 def half_of(images: Sequence[PushedImage], seed: int) -> list[PushedImage]:

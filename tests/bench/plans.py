@@ -1,13 +1,15 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows about planning: what the modules that plan on a node need for a very large lock."""
+"""Rows about planning: what the modules that plan on a node need for very large locks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fleet import Control, Fleet
 from lab import Node
@@ -16,20 +18,38 @@ from . import probe, ways
 from .payloads import drawn
 from .rows import Row
 
-_PAYLOAD = "500 images, 5,000 layers"
-_IMAGES = 500
-_SHARED_LAYERS = 500
-_OWN_LAYERS = 9
-# Small, so that the lock fits on the bench's disks; planning does not depend on sizes.
+# Small, so that the locks fit on the bench's disks; planning does not depend on sizes.
 _KIB = 1024
 
 
-def plan_rows(site: ways.Site, node: Node, seed: int) -> list[Row]:
+@dataclass(frozen=True)
+class Large:
+    """A lock to plan, the prefix of its figures, and their bars in CPU seconds and MB.
+
+    Each image stands on `lower` of the layers that images share, and has `own` ones beside.
+    """
+
+    key: str
+    payload: str
+    images: int
+    shared: int
+    lower: int
+    own: int
+    most_seconds: float
+    most_megabytes: float
+
+
+MANY_LAYERS = Large("plan", "500 images, 5,000 layers", 500, 500, 6, 9, 1, 100)
+# Two layers each: what is planned for has to have room and inodes for them.
+MANY_REFERENCES = Large("plan_references", "10,000 images", 10_000, 500, 1, 1, 2, 200)
+
+
+def plan_rows(site: ways.Site, node: Node, large: Large, seed: int) -> list[Row]:
     """Let a node plan pulling a lock of which it has nothing; nothing is pulled."""
     control = Control(folder=Path(__file__).parent, playbook="plan.yml")
     variables = probe.start_recording(node)
-    given = site.work / "locked.json"
-    given.write_text(json.dumps({"bench_locked": locked_images(seed)}))
+    given = site.work / f"{large.key}.json"
+    given.write_text(json.dumps({"bench_locked": locked_images(large, seed)}))
     run = Fleet(site.lab, site.work, control).play(
         "plan", "--check", "--limit", node.name, "-e", f"@{given}", **variables
     )
@@ -39,23 +59,26 @@ def plan_rows(site: ways.Site, node: Node, seed: int) -> list[Row]:
     rows = []
     for module in ("node_storage_check", "pinned_image_set"):
         one = probe.only(runs, module)
-        payload = f"{_PAYLOAD}, {module}"
+        payload = f"{large.payload}, {module}"
+        cpu, peak = one.cpu_seconds, one.peak_bytes / 1e6
         rows += [
-            Row("plan_cpu_seconds", payload, seed, one.cpu_seconds, 1, {}, "s"),
-            Row("plan_peak_memory", payload, seed, one.peak_bytes / 1e6, 100, {}, "MB"),
+            Row(f"{large.key}_cpu_seconds", payload, seed, cpu, large.most_seconds, {}, "s"),
+            Row(f"{large.key}_peak_memory", payload, seed, peak, large.most_megabytes, {}, "MB"),
         ]
     return rows
 
 
-def locked_images(seed: int) -> dict[str, object]:
+def locked_images(large: Large, seed: int) -> dict[str, list[dict[str, Any]]]:
     """The part of a lock that a node is given: images over shared layers, with some of their own."""
     source = drawn(f"plan-{seed}")
-    shared = [_digest(f"shared {number}") for number in range(_SHARED_LAYERS)]
+    shared = [_digest(f"shared {number}") for number in range(large.shared)]
     images = []
-    for number in range(_IMAGES):
-        own = [_digest(f"own {number} {level}") for level in range(_OWN_LAYERS)]
+    for number in range(large.images):
+        own = [_digest(f"own {number} {level}") for level in range(large.own)]
         reference = f"registry.example.com/fleet/app-{number:03d}@{_digest(f'image {number}')}"
-        images.append({"reference": reference, "layers": [*source.sample(shared, 6), *own]})
+        images.append(
+            {"reference": reference, "layers": [*source.sample(shared, large.lower), *own]}
+        )
     digests = sorted({digest for image in images for digest in image["layers"]})
     layers = [{"digest": digest, "size": source.randint(1, 40 * _KIB)} for digest in digests]
     return {"images": images, "layers": layers}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lab import payload
 
-from . import converged, payloads, plans, pulls, storage
+from . import converged, locks, payloads, plans, pulls, storage
 from .pulls import Task
 from .rows import BLIND, BLIND_PAUSED, NAIVE, Row
 from .ways import Site
@@ -79,8 +79,17 @@ def storage_rows(site: Site) -> list[Row]:
 
 
 def plan_rows(site: Site) -> list[Row]:
-    """The very large lock."""
-    return plans.plan_rows(site, site.lab.nodes[0], 1)
+    """The very large locks."""
+    return [
+        row
+        for large in (plans.MANY_LAYERS, plans.MANY_REFERENCES)
+        for row in plans.plan_rows(site, site.lab.nodes[0], large, 1)
+    ]
+
+
+def lock_rows(site: Site) -> list[Row]:
+    """Two hundred images, without and with what is kept of manifests."""
+    return locks.lock_rows(site)
 
 
 def converged_rows(site: Site) -> list[Row]:

@@ -10,24 +10,28 @@ from collections.abc import Iterator, Sequence
 import pytest
 from lab import GIB, Lab, NodeSpec, payload
 
-from bench import converged, payloads, plans, pulls, report
+from bench import converged, payloads, plans, pulls, report, simulated
 from bench.pulls import Task
 from bench.rows import BLIND, Row
 from bench.suite import ONE_LAYER_BAR
 from bench.ways import Site
 
-# By how much a bar may be missed, as a fraction of it. Bytes, counts and predictions come out alike
-# in every run and have none. Times do not where two cores carry nodes, registry and Ansible: five
-# pairs of run and ping on a busy machine lay from 26 % below to 16 % above their median, and pulls at
-# 25 Mbit took 1.03 to 1.11 times what the link needs at loads of 4 to 11. At 100 Mbit those two cores
-# are the limit, not the link, so that only the whole bench holds that time against its bar.
+# By how much a bar may be missed, as a fraction of it. Bytes, counts, predictions and what is
+# simulated come out alike in every run and have none. Times do not where two cores carry nodes,
+# registry and Ansible:
+# - pulls at 25 Mbit took 1.03 to 1.11 times what the link needs at loads of 4 to 11, 5 % above the bar
+#   at most; at 100 Mbit the cores are the limit, so that only the whole bench has a bar for that time;
+# - pairs of run and ping on a busy machine lay from 26 % below to 16 % above their median;
+# - CPU seconds of one module on one lock lay from 5 % below to 28 % above their median, at a load of 6.
 TOLERANCES = {
-    "cold_time_ratio": 0.15,
+    "cold_time_ratio": 0.08,
     "converged_ratio": 0.2,
     "wiped_look_ratio": 0.2,
     "plan_cpu_seconds": 0.2,
 }
 _SEED = 1
+# So many images of a release, where all of them would take too long.
+_FEW = 40
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +55,23 @@ def test_release_like(site: Site) -> None:
     check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
 
 
+def test_release_like_beside_blind_workers(site: Site) -> None:
+    """Fewer bytes, and there earlier, also where the cores are the limit and not the link."""
+    images = site.lab.push(payloads.release_like(_SEED, _FEW))
+    task = Task(f"{_FEW} images of a release", _SEED, images, 100, timed=True)
+    rows = pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND])
+    compared = [row for row in rows if BLIND in row.today]
+    assert {row.key for row in compared} == {"uplink_body_bytes_ratio", "cold_time_ratio"}
+    check([row for row in rows if row.key != "cold_time_ratio"])
+    print(report.render_table(compared))
+    assert all(row.value < row.today[BLIND] for row in compared)
+
+
 def test_release_like_on_half_of_it(site: Site) -> None:
     """What the store has is not fetched again."""
-    images = site.lab.push(payloads.release_like(_SEED))
+    images = site.lab.push(payloads.release_like(_SEED, _FEW))
     half = payloads.half_of(images, _SEED)
-    task = Task("release-like on half of it", _SEED, images, 100, half)
+    task = Task(f"{_FEW} images of a release on half of them", _SEED, images, 100, half)
     check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
 
 
@@ -63,14 +79,17 @@ def test_twenty_images_over_one_layer(site: Site) -> None:
     """The layer crosses the link once."""
     images = site.lab.push(payloads.over_one_layer(20, _SEED))
     task = Task("20 over one layer", _SEED, images, 100, bytes_bar=ONE_LAYER_BAR)
-    rows = pulls.pull_rows(site, site.lab.nodes[0], task, [BLIND])
-    check(rows)
-    assert all(row.value < row.today[BLIND] for row in rows if BLIND in row.today)
+    check(pulls.pull_rows(site, site.lab.nodes[0], task, []))
+
+
+def test_simulated() -> None:
+    """The plan leaves the link hardly idle, whatever the shape of what is pulled."""
+    check(simulated.simulated_rows())
 
 
 def test_plan(site: Site) -> None:
     """A very large lock is planned in little time and memory."""
-    check(plans.plan_rows(site, site.lab.nodes[0], _SEED))
+    check(plans.plan_rows(site, site.lab.nodes[0], plans.MANY_LAYERS, _SEED))
 
 
 def test_converged(site: Site) -> None:
