@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks that reach nodes, run by ansible-playbook where there is none to reach."""
+"""The playbooks, run by ansible-playbook where there is no node to reach."""
 
 from __future__ import annotations
 
@@ -114,3 +114,12 @@ def test_this_machine_without_an_inventory(tmp_path: Path) -> None:
     code, output = play(tmp_path, "pin_images", "-e", "target=127.0.0.1", *stopped, inventory=None)
     assert code == 2, output
     assert "\n1 failed\n" in output
+
+
+def test_a_source_that_is_no_node(tmp_path: Path) -> None:
+    """Its name is not taken for an address."""
+    source = json.dumps({"pin_images_sources": [{"node": "golden"}], "pin_images_lock": "x"})
+    code, output = play(tmp_path, "lock_images", "-e", source)
+    assert code == 2, output
+    assert "reading what node golden holds: it is no host of the inventory. Give" in output
+    assert "UNREACHABLE" not in output
