@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,13 +29,30 @@ _SETTINGS = " ".join(f"{name}={value}" for name, value in _QUIET.items())
 
 def main() -> int:
     """Run the demonstration; return the exit code."""
-    keep = os.environ.get("KEEP") == "1"
+    # Whoever ends us wants the nodes away.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        _run(keep=os.environ.get("KEEP") == "1")
+    except KeyboardInterrupt:
+        print("demo: stopped, nothing stays behind", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(keep: bool) -> None:
     _say("Start three CRI-O nodes and a registry")
     lab = Lab.up([NodeSpec(name) for name in _NODES])
     try:
         _say("Fill the registry with 30 images that share layers")
         offered = lab.offer(payload.demo())
         _demonstrate(lab)
+    except KeyboardInterrupt:
+        # Asked again while it is taken down, it would leave half of it.
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, signal.SIG_IGN)
+        keep = False
+        raise
     finally:
         if not keep:
             _say("Take everything down")
@@ -42,7 +60,6 @@ def main() -> int:
     if keep:
         _say("The nodes stay up")
         print("\n".join(_next_commands(lab, offered)))
-    return 0
 
 
 def _next_commands(lab: Lab, offered: Path) -> list[str]:

@@ -25,10 +25,10 @@ from ..module_utils.documents.lock_changes import (
     change_lines,
     compare_locks,
     lock_totals,
-    readable_bytes,
     total_lines,
 )
 from ..module_utils.documents.platform import parse_pool_platforms
+from ..module_utils.documents.readable import readable_bytes, readable_count
 from ..module_utils.documents.sources import PinnedImageSetSource, Source, parse_sources
 from ..module_utils.documents.wanted_set import WantedSet
 from ..module_utils.documents.yaml_text import load_documents, render_document
@@ -98,8 +98,9 @@ class ActionModule(ActionBase):
         failed: tuple[Unresolved, ...] = ()
         if verifies and before:
             failed = verify_lock(registry, before)
-            asked = len(before.images)
-            _say(f"{asked - len(failed)} of {asked} images of {arguments['path']} answer as locked")
+            answering, asked = len(before.images) - len(failed), len(before.images)
+            images = f"{answering} of {readable_count(asked, 'image')} of {arguments['path']}"
+            _say(f"{images} {'answers' if asked == 1 else 'answer'} as locked")
         if verifies and before and not sources:
             return self._verified(before, arguments, failed)
         platforms = parse_pool_platforms(_platforms(arguments["platforms"]), "platforms")
@@ -226,11 +227,12 @@ class _Pace:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Return what prints how many images are done, a few times in all, where that takes long."""
+    """Return what prints how many images are done, a few times on the way, where that is long."""
     pace = _Pace()
 
     def progress(done: int, total: int) -> None:
-        if (done % max(1, total // _PROGRESS_STEPS) == 0 or done == total) and pace.is_due():
+        # The end is told by what follows.
+        if done < total and done % max(1, total // _PROGRESS_STEPS) == 0 and pace.is_due():
             _say(f"{done} of {total} images")
 
     return progress
@@ -242,7 +244,7 @@ def _measure_progress(layers: Mapping[str, WantedLayer]) -> Callable[[int, int],
 
     def progress(done: int, done_bytes: int) -> None:
         step = done_bytes * _PROGRESS_STEPS // max(1, total)
-        if (step > shown[0] or done == len(layers)) and pace.is_due():
+        if done < len(layers) and step > shown[0] and pace.is_due():
             shown[0] = step
             _say(
                 f"{done} of {len(layers)} layers measured,"

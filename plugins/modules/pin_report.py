@@ -49,6 +49,8 @@ RETURN = r"""
 nodes:
   description:
     - For each node, what became of it, with the images that are not simply present and how the node deviates.
+    - In check mode C(plan), C(would_pin) and C(would_unpin) say what would be pulled, pinned and let go, and C(stays_free) how many
+      bytes of the image store the pulls would leave free, and whether their need is guessed.
     - C(needs) says who or what mends it, V(person), V(run) for the same run once more, V(pin_images), or nothing.
   returned: always
   type: dict

@@ -183,6 +183,7 @@ from ..module_utils.actions.remove import remove_unwanted
 from ..module_utils.actions.storage import StorageLimits, StorageWatch
 from ..module_utils.decisions.pull_order import NOTHING_LOCKED
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
+from ..module_utils.documents.readable import readable_count
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
@@ -265,7 +266,8 @@ def _failure(failed: list[ImageOutcome], total: int) -> str:
     causes = ", ".join(sorted({one.cause for one in failed}))
     first = failed[0]
     return (
-        f"{len(failed)} of {total} images failed ({causes}): {first.reference}: {first.message}."
+        f"{len(failed)} of {readable_count(total, 'image')} failed ({causes}):"
+        f" {first.reference}: {first.message}."
         " The others were done; run again when the cause is mended."
     )
 

@@ -17,7 +17,7 @@ class Remedy:
 
 
 _REMEDIES = {
-    "not_found": Remedy(True, "Push it to its registry, or take it out of the set."),
+    "not_found": Remedy(True, "Push it to its registry, or take it out of the set and lock again."),
     "unauthorized": Remedy(True, "Give CRI-O credentials for that registry."),
     "tls": Remedy(True, "Have the node trust the registry's certificate; look at its clock too."),
     "no_space": Remedy(True, "Make room on the node."),

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..module_utils.documents.readable import readable_bytes, readable_count
 from .remedies import remedy_for, remedy_for_deviation
 
 CONVERGED = "converged"
@@ -29,6 +31,22 @@ _KILLED = "a module was killed on the node"
 _DEVIATES = "the node deviates"
 # What ssh adds to what a module printed on a terminal.
 _CLOSED = "Shared connection to"
+# What ssh says beside the cause: of a new host key, and after a connection to a jump host failed.
+_NOISE = re.compile(
+    r"Warning: Permanently added .*? to the list of known hosts\.?"
+    r"|kex_exchange_identification: .*|Connection closed by UNKNOWN port \d+|debug\d: .*"
+)
+_VIA_SSH = "Failed to connect to the host via ssh: "
+# What ssh and sudo say to a login that no later run will be let in with.
+_REFUSED = (
+    "Permission denied",
+    "Host key verification failed",
+    "Too many authentication failures",
+    "a password is required",
+    "Missing sudo password",
+    "Incorrect sudo password",
+    "Invalid/incorrect password",
+)
 # What the steps say when they met another run, or somebody's pull; that ends by itself.
 _PASSING = ("another run holds this node", "somebody's pull is in flight")
 # What interpreters and ansible-core say of a node whose Python cannot run the modules.
@@ -60,6 +78,10 @@ def node_report(
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
         (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
+        ``would_pin`` and ``would_unpin`` (where the run only predicted: present images that it
+        would pin, and references whose pins it would let go), ``stays_free`` (there, beside
+        pulls: the ``bytes`` of the image store that they leave free, and whether their need is
+        ``guessed``; otherwise empty),
         ``images`` (those not simply present, each with ``reference``, ``outcome``, ``cause``,
         ``message``, ``attempts`` and ``bytes``, its own part of the download), ``plan`` (where the
         run only predicted: each ``reference`` and its ``bytes`` in the order of their pulls),
@@ -72,7 +94,7 @@ def node_report(
         steps = dict(list(steps.items())[:1])
     images = _images(steps, look, check_mode)
     if any(result.get("unreachable") for result in steps.values()):
-        state, message = UNREACHABLE, _one_line(failure or look)
+        state, message = UNREACHABLE, _unreachable(failure or look)
     else:
         state, message = _state(check_mode, look, failure, images)
     found = steps.get("pin_verify_result") or look
@@ -86,6 +108,7 @@ def node_report(
         "removed": sum(1 for one in images if one["outcome"] in ("removed", "would_remove")),
         "bytes": sum(one["bytes"] for one in images if one["outcome"] == "pulled"),
         "staged": list((steps.get("pin_dropin_result") or {}).get("kept") or ()),
+        **_predicted(steps, look if state == WOULD_CHANGE else {}),
         "images": images,
         "plan": list(pulled.get("plan") or ()) if check_mode and look.get("missing") else [],
         "deviations": deviations,
@@ -115,7 +138,8 @@ def _sum(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = [", ".join(f"{count} {state}" for state, count in counted if count) or "no nodes"]
     if any(one["needs"] for one in nodes.values()):
         whole = sum(count for state, count in counted if state in _WHOLE)
-        lines.append(f"{whole} of {len(nodes)} nodes are whole.")
+        verb = "is" if len(nodes) == 1 else "are"
+        lines.append(f"{whole} of {readable_count(len(nodes), 'node')} {verb} whole.")
     for needs, said in _SAID.items():
         names = sorted(name for name, one in nodes.items() if one["needs"] == needs)
         if names:
@@ -141,6 +165,8 @@ def _needs(
     failed = [one for one in images if one["outcome"] == "failed"]
     if failed:
         return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
+    if state == UNREACHABLE and any(sign in message for sign in _REFUSED):
+        return PERSON
     if state == UNREACHABLE or any(sign in message for sign in (_KILLED, *_PASSING)):
         return RUN
     if message.startswith(_DEVIATES) and not any(
@@ -159,10 +185,19 @@ def _details(node: Mapping[str, Any]) -> Iterable[str]:
         tries = max(one["attempts"] for one in alike)
         said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
         yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
-    for one in node["plan"]:
-        yield f"would pull {one['reference']}, {_megabytes(one['bytes'])}"
+    yield from _predicted_lines(node)
     if node["message"].startswith(_DEVIATES):
         yield from _deviation_lines(node["deviations"])
+
+
+def _predicted_lines(node: Mapping[str, Any]) -> Iterable[str]:
+    """Say what the images are, those first that are lost or let go."""
+    removed = [one["reference"] for one in node["images"] if one["outcome"] == "would_remove"]
+    yield from (f"would remove {one}" for one in removed)
+    yield from (f"would unpin {one}" for one in node["would_unpin"] if one not in removed)
+    yield from (f"would pin {one}" for one in node["would_pin"])
+    for one in node["plan"]:
+        yield f"would pull {one['reference']}, {readable_bytes(one['bytes'])}"
 
 
 def _deviation_lines(deviations: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -188,9 +223,10 @@ def _summary(node: Mapping[str, Any]) -> str:
         return _failure(node).rstrip(".") + stays if staged else _failure(node)
     if node["state"] == WOULD_CHANGE:
         return _prediction(node)
-    parts = [f"{node['wanted']} images present and pinned" if node["wanted"] else "nothing pinned"]
+    present = f"{readable_count(node['wanted'], 'image')} present and pinned"
+    parts = [present if node["wanted"] else "nothing pinned"]
     if node["pulled"]:
-        parts.append(f"{node['pulled']} pulled, {_megabytes(node['bytes'])}")
+        parts.append(f"{node['pulled']} pulled, {readable_bytes(node['bytes'])}")
     if node["removed"]:
         parts.append(f"{node['removed']} removed")
     return ", ".join(parts)
@@ -200,7 +236,8 @@ def _failure(node: Mapping[str, Any]) -> str:
     causes = sorted({one["cause"] for one in node["images"] if one["outcome"] == "failed"})
     if node["state"] == FAILED and causes:
         failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
-        return f"{failed} of {node['wanted']} images failed ({', '.join(causes)})"
+        images = readable_count(node["wanted"], "image")
+        return f"{failed} of {images} failed ({', '.join(causes)})"
     if node["message"].startswith(_DEVIATES):
         kinds = [one["kind"] for one in node["deviations"]]
         return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
@@ -209,20 +246,53 @@ def _failure(node: Mapping[str, Any]) -> str:
 
 def _prediction(node: Mapping[str, Any]) -> str:
     pulls = [one for one in node["images"] if one["outcome"] == "would_pull"]
-    if not node["wanted"]:
-        parts = ["everything would be unpinned"]
-    elif pulls:
-        size = _megabytes(sum(one["bytes"] for one in pulls))
-        parts = [f"{len(pulls)} of {node['wanted']} images would be pulled, {size}"]
-    else:
-        parts = ["pins would be set right"] if node["deviations"] else []
+    parts = []
+    if pulls:
+        images = readable_count(node["wanted"], "image")
+        size = readable_bytes(sum(one["bytes"] for one in pulls))
+        parts.append(f"{len(pulls)} of {images} would be pulled, {size}")
+    if node["stays_free"]:
+        free = readable_bytes(node["stays_free"]["bytes"])
+        about = "about" if node["stays_free"]["guessed"] else "at least"
+        parts.append(f"that fits, {about} {free} stay free")
+    if node["would_pin"]:
+        parts.append(f"{readable_count(len(node['would_pin']), 'present image')} would be pinned")
+    if node["would_unpin"]:
+        pins = readable_count(len(node["would_unpin"]), "pin")
+        parts.append(
+            f"{pins} would be let go" if node["wanted"] else f"everything would be unpinned, {pins}"
+        )
     if node["removed"]:
-        parts.append(f"{node['removed']} would be removed")
-    return ", ".join(parts)
+        parts.append(f"{readable_count(node['removed'], 'image')} would be removed")
+    return "; ".join(parts) or f"the drop-in would be {'written' if node['wanted'] else 'removed'}"
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _predicted(steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run that only predicts would do to pins, and what stays free.
+
+    :param look: empty for a run that did more than that.
+    """
+    found = [(one["kind"], one["subject"]) for one in look.get("deviations") or ()]
+    drop_in = steps.get("pin_dropin_result") or {}
+    withdrawn = drop_in.get("withdrawn") or () if drop_in.get("changed") and look else ()
+    return {
+        "would_pin": [subject for kind, subject in found if kind == "unpinned"],
+        "would_unpin": sorted({*withdrawn, *(name for kind, name in found if kind == "stale_pin")}),
+        "stays_free": _stays_free(steps.get("storage_preflight_result") or {})
+        if look.get("missing")
+        else {},
+    }
+
+
+def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the storage check leaves of the image store's room, quota included."""
+    rooms = [one for one in storage.get("filesystems") or () if "images" in one["uses"]]
+    if not rooms:
+        return {}
+    return {
+        "bytes": min(one["have_bytes"] - one["need_bytes"] for one in rooms),
+        "guessed": any(one["guessed_bytes"] for one in rooms),
+    }
 
 
 def _state(
@@ -252,6 +322,17 @@ def _one_line(failure: Mapping[str, Any]) -> str:
     # ansible-core 2.19 and newer put these words before the cause.
     message = " ".join(str(failure.get("msg") or "").split())
     return message.replace("Task failed: ", "").replace("Action failed: ", "")
+
+
+def _unreachable(failure: Mapping[str, Any]) -> str:
+    """Say why a node could not be reached: of all that ssh prints, the line that tells."""
+    said = str(failure.get("msg") or "").partition(_VIA_SSH)[2]
+    lines = [line for line in _NOISE.sub("", said).splitlines() if line.strip()]
+    refusals = [line for line in lines if any(sign in line for sign in _REFUSED)]
+    message = " ".join((refusals or lines)[-1].split()) if lines else _one_line(failure)
+    if any(sign in message for sign in _REFUSED):
+        return f"{message.rstrip('.')}. See to the login there: user, key, host key, sudo."
+    return message
 
 
 def _no_answer(failure: Mapping[str, Any]) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.filter.layers_on_platform import FilterModule
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.readable import (
+    readable_bytes,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import (
     load_documents,
 )
@@ -112,7 +115,9 @@ def test_to_the_mebibyte(site: Fleet, node: Node, staged_on: str) -> None:
     assert refused.rc != 0
     assert refused.node(node.name)["state"] == "failed"
     assert "checking the storage: on the" in refused.node(node.name)["message"]
-    assert f"must keep {room['keep_bytes']} free" in refused.node(node.name)["message"]
+    assert (
+        f"must keep {readable_bytes(room['keep_bytes'])} free" in refused.node(node.name)["message"]
+    )
     assert requests_of(site, node, mark) == []
 
     leave(node, stated + MIB)
@@ -156,8 +161,8 @@ def test_the_disk_runs_low_in_the_middle(site: Fleet, node: Node) -> None:
     assert len(rest) >= 3
     assert {outcomes[one]["cause"] for one in rest} == {"no_space"}
     numbers = (
-        rf"not tried: on the {node.name} filesystem .*have \d+ bytes, need \d+ .*"
-        rf"must keep {keep} free \({re.escape(THRESHOLD)}\), missing \d+"
+        rf"not tried: on the {node.name} filesystem .*have [\d.]+ [MG]B, need [\d.]+ [kMG]B .*"
+        rf"must keep {re.escape(readable_bytes(keep))} free \({re.escape(THRESHOLD)}\), missing [\d.]+ "
     )
     for one in rest:
         assert re.search(numbers, outcomes[one]["message"])

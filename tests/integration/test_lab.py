@@ -183,7 +183,7 @@ def test_two_labs_side_by_side(pair: Lab) -> None:
 
 def test_a_name_is_taken_once(pair: Lab) -> None:
     """A second lab of a name is refused, and the first one stays."""
-    with pytest.raises(LabError, match="is there already"):
+    with pytest.raises(LabError, match=f"is there already; make lab-down NAME={pair.name} "):
         Lab.up([NodeSpec("node1")], pair.name)
     Lab.attach(pair.name).node("ext").exec(["true"])
     with pytest.raises(LabError, match="there is no lab nowhere"):

@@ -212,7 +212,7 @@ def test_platforms_of_pools(images: list[payload.PushedImage], locking: Locking)
     )
     assert run.rc == 0
     assert set(locking.locked()["images"][0]["platforms"]) == {AMD, ARM}
-    assert "image_lock: edge, linux/arm64: 1 images" in run.output
+    assert "image_lock: edge, linux/arm64: 1 image," in run.output
     run = locking.lock(
         {"images": [single.reference], "pool": "edge"}, pin_images_platforms=json.dumps(platforms)
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -643,6 +644,8 @@ def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
     assert {line for line in run.output.splitlines() if line.startswith("+      ")} == {
         f'+      "{one}",' for one in would
     }
+    assert run.output.count(f'+      "{plan[0]["reference"]}",') == len(fleet.names)
+    assert re.search(r"MB; that fits, (about|at least) [\d.]+ [MG]B stay free", run.output)
     assert not has_file(node, DROP_IN)
     assert node.exec(["ls", "-A", "/var/lib"]).stdout.count("edgefleet") == 0
     assert not node.pinned() & set(references(images))

@@ -25,6 +25,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
     LockedLayer,
     locked_images_document,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.readable import (
+    readable_bytes,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
     tar_entries,
 )
@@ -221,7 +224,7 @@ def test_to_the_mebibyte(bench: Bench, name: str) -> None:
     short = room_for_images(refused)["missing_bytes"]
     assert abs(short - MIB) < 128 * 1024
     for number in ("have_bytes", "need_bytes", "keep_bytes", "missing_bytes"):
-        assert str(room_for_images(refused)[number]) in refused["msg"]
+        assert readable_bytes(room_for_images(refused)[number]) in refused["msg"]
 
     leave(node, stated + MIB)
     granted = bench.check(name, locked)[name]
@@ -248,7 +251,7 @@ def test_refused_before_the_registry_is_asked(bench: Bench, tmp_path: Path) -> N
     assert run.rc != 0
     for node in bench.lab.nodes:
         assert "checking the storage: on the" in run.node(node.name)["message"]
-        assert "must keep 10485760 free (min_free_bytes), missing" in run.node(node.name)["message"]
+        assert "must keep 10.5 MB free (min_free_bytes), missing" in run.node(node.name)["message"]
     addresses = {node.address for node in bench.lab.nodes}
     asked = [one for one in bench.lab.registry.requests(since=mark) if one.client in addresses]
     assert asked == []

@@ -64,7 +64,7 @@ class Lab:
         built = build.ensure()
         state = places.state_dir(name)
         if state.exists():
-            raise LabError(f"the lab {name} is there already: take it down first")
+            raise LabError(f"the lab {name} is there already; make lab-down NAME={name} removes it")
         try:
             with places.locked():
                 lab = cls(name, free_subnet(), nodes, built)

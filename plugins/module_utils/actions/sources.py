@@ -35,6 +35,7 @@ from ..node.host import Host
 _ENDINGS = (".yaml", ".yml", ".json")
 # How many objects of unknown kinds a warning names.
 _SHOWN_MAX = 5
+_LOCK_NEEDED = "Check the path, or make the lock with lock_images."
 
 
 class UnreadableSource(EdgefleetError):
@@ -221,7 +222,7 @@ def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
 
     :raises EdgefleetError: when it is not there, of a newer version or contradicts itself.
     """
-    located = find(host, path, folders)
+    located = find(host, path, folders, _LOCK_NEEDED)
     return _lock_in(host.read(located) or "", located)
 
 
@@ -231,7 +232,7 @@ def read_checked_lock(host: ControlHost, path: str, checksum: str, folders: Sequ
     :param checksum: a SHA-256 value, or the path of a file as ``sha256sum`` writes it.
     :raises EdgefleetError: when the content is another one, and as :func:`read_lock`.
     """
-    located = find(host, path, folders)
+    located = find(host, path, folders, _LOCK_NEEDED)
     value, origin = parse_checksum_value(checksum), "pin_images_lock_checksum"
     if value is None:
         origin = find(host, checksum, folders)
@@ -252,18 +253,18 @@ def _lock_in(text: str, located: str) -> Lock:
     return lock
 
 
-def find(host: Host, path: str, folders: Sequence[str]) -> str:
+def find(host: Host, path: str, folders: Sequence[str], needed: str = "Check the path.") -> str:
     """Return where ``path`` lies.
 
+    :param needed: what to do when it is nowhere.
     :raises UnreadableSource: when it is nowhere.
     """
     candidates = [path] if path.startswith("/") else [f"{folder}/{path}" for folder in folders]
     for candidate in candidates:
         if host.exists(candidate):
             return candidate
-    raise UnreadableSource(
-        f"reading {path!r}", f"there is no {' and no '.join(candidates)}", "Check the path."
-    )
+    cause = f"there is no {' and no '.join(candidates)}"
+    raise UnreadableSource(f"reading {path!r}", cause, needed)
 
 
 def _files(host: Host, path: str) -> list[str]:

@@ -24,6 +24,7 @@ from ..decisions.budget import (
 )
 from ..decisions.freeing import Removable, plan_freeing
 from ..documents.locked_images import LockedImages, LockedLayer
+from ..documents.readable import readable_bytes
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host
@@ -210,8 +211,9 @@ def _describe_removable(removable: Sequence[Removable], missing: int) -> str:
         return ""
     if not removable:
         return "no image could be removed to make room: all are pinned, wanted or in use"
-    named = ", ".join(f"{one.name} ({one.bytes} bytes)" for one in removable[:_NAMED])
+    named = ", ".join(f"{one.name} ({readable_bytes(one.bytes)})" for one in removable[:_NAMED])
     more = f" and {len(removable) - _NAMED} more" if len(removable) > _NAMED else ""
     freed = sum(one.bytes for one in removable)
     enough = "" if freed >= missing else ", which is not enough"
-    return f"removing what nothing pins or uses would free {freed} bytes{enough}: {named}{more}"
+    room = readable_bytes(freed)
+    return f"removing what nothing pins or uses would free {room}{enough}: {named}{more}"

@@ -11,6 +11,7 @@ from heapq import nlargest
 from typing import Iterable, Mapping, Sequence
 
 from ..documents.locked_images import LockedImages, LockedLayer
+from ..documents.readable import readable_bytes
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import GC_HIGH, KubeletLimits
 from ..observed.store import StoreContents, StoredLayer, digests_of
@@ -354,12 +355,16 @@ def describe_shortage(room: Room) -> str:
     filesystem = room.filesystem
     parts = []
     if room.missing_bytes:
-        guessed = f", {room.store.guessed_bytes} of it guessed" if room.store.guessed_bytes else ""
+        guess = room.store.guessed_bytes
+        guessed = f", {readable_bytes(guess)} of it guessed" if guess else ""
         parts.append(
-            f"have {filesystem.available_bytes} bytes, need {room.need_bytes}"
-            f" ({room.store.bytes} for images{guessed}, {room.margin_bytes} of margin,"
-            f" {room.staged.bytes} for blobs in flight) and must keep {room.keep_bytes.bytes} free"
-            f" ({room.keep_bytes.source}), missing {room.missing_bytes}"
+            f"have {readable_bytes(filesystem.available_bytes)},"
+            f" need {readable_bytes(room.need_bytes)}"
+            f" ({readable_bytes(room.store.bytes)} for images{guessed},"
+            f" {readable_bytes(room.margin_bytes)} of margin,"
+            f" {readable_bytes(room.staged.bytes)} for blobs in flight)"
+            f" and must keep {readable_bytes(room.keep_bytes.bytes)} free"
+            f" ({room.keep_bytes.source}), missing {readable_bytes(room.missing_bytes)}"
         )
     if room.missing_inodes:
         parts.append(
@@ -377,8 +382,10 @@ def describe_pins(share: PinnedShare) -> str:
     if not share.is_above_threshold:
         return ""
     return (
-        f"pinned images alone will take {share.bytes} bytes ({share.present_bytes} present,"
-        f" {share.missing_bytes} to be pulled) of {share.total_bytes} on the filesystem of"
-        f" {share.path}, more than the {share.threshold_bytes} at which the kubelet collects images"
+        f"pinned images alone will take {readable_bytes(share.bytes)}"
+        f" ({readable_bytes(share.present_bytes)} present,"
+        f" {readable_bytes(share.missing_bytes)} to be pulled) of"
+        f" {readable_bytes(share.total_bytes)} on the filesystem of {share.path}, more than the"
+        f" {readable_bytes(share.threshold_bytes)} at which the kubelet collects images"
         f" ({share.source}); as it may not collect pinned ones, it would evict pods"
     )

@@ -10,10 +10,10 @@ from typing import Iterable, Mapping
 
 from .lock import Lock
 from .locked_images import LockedLayer
+from .readable import readable_bytes, readable_count
 
 # A measure counts file data in blocks of so many bytes.
 _BLOCK = 4096
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _EVERY_POOL = "every pool"
 # How many names of an image are worth the screen.
 _NAMES_MAX = 3
@@ -130,14 +130,6 @@ def _named(reference: str, names: Mapping[str, tuple[str, ...]]) -> str:
     return f"{reference} ({shown}{more})" if known else reference
 
 
-def readable_bytes(count: int) -> str:
-    """Return a number of bytes as people read it: 1000 bytes are a kilobyte."""
-    for size, unit in _UNITS:
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
-
-
 def _places(lock: Lock) -> list[tuple[str | None, str]]:
     """Return each pool with each of its platforms."""
     named = {one.pool for one in lock.sets.values()} | set(lock.platforms.by_pool)
@@ -187,12 +179,12 @@ def _transfer(before: Lock, after: Lock, pool: str | None, platform: str) -> Poo
 
 def _total_line(one: PoolTotal) -> str:
     line = (
-        f"{one.pool or _EVERY_POOL}, {one.platform}: {one.images} images, {one.layers} layers,"
-        f" {readable_bytes(one.compressed_bytes)} compressed"
+        f"{one.pool or _EVERY_POOL}, {one.platform}: {readable_count(one.images, 'image')},"
+        f" {readable_count(one.layers, 'layer')}, {readable_bytes(one.compressed_bytes)} compressed"
     )
     if not one.measured_layers:
         return line
     line += f", {readable_bytes(one.unpacked_bytes)} unpacked"
     if one.measured_layers < one.layers:
-        line += f" ({one.measured_layers} layers measured)"
+        line += f" ({readable_count(one.measured_layers, 'layer')} measured)"
     return line

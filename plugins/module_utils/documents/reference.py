@@ -33,6 +33,10 @@ _LEGACY_DEFAULT_DOMAIN = "index.docker.io"
 _OFFICIAL_PREFIX = "library/"
 # How much of a broken reference is worth showing, in characters.
 _SHOWN_MAX = 200
+_DIGEST_NEEDED = (
+    "Nodes take name@sha256:<64 hex> only; a tag can be locked as a source of `images`"
+    " (docs/locking.md)."
+)
 
 
 class InvalidReference(EdgefleetError):
@@ -121,7 +125,7 @@ def parse_digest_reference(text: object, origin: str) -> str:
     """
     reference = parse_reference(text, origin)
     if reference.digest is None:
-        raise _refusal(text, origin, "it has no digest", "Nodes take name@sha256:<64 hex> only.")
+        raise _refusal(text, origin, "it has no digest", _DIGEST_NEEDED)
     return f"{reference.repository}@{reference.digest}"
 
 

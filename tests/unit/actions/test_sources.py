@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources import (
     SourcePlace,
+    read_checked_lock,
     read_lock,
     read_sets,
     read_sources,
@@ -93,8 +94,11 @@ def test_lock(host: FakeHost) -> None:
     host.files = {"/here/l.yml": "version: 9\n"}
     with pytest.raises(EdgefleetError, match=r"reading the lock /here/l\.yml: it has version 9"):
         read_lock(host, "l.yml", FOLDERS)
-    with pytest.raises(EdgefleetError, match="there is no /play/m and no /here/m"):
+    absent = r"there is no /play/m and no /here/m\. Check the path, or make the lock with lock_im"
+    with pytest.raises(EdgefleetError, match=absent):
         read_lock(host, "m", FOLDERS)
+    with pytest.raises(EdgefleetError, match=absent):
+        read_checked_lock(host, "m", "a" * 64, FOLDERS)
 
 
 def test_a_lock_that_was_emptied(host: FakeHost) -> None:

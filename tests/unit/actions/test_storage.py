@@ -255,13 +255,13 @@ def test_what_could_be_removed(full: FakeHost) -> None:
     assert answer.objection.count("spare") == 5
     assert answer.objection.startswith(f"on the xfs filesystem of {STORE} (images) have 0 bytes")
     assert (
-        "; removing what nothing pins or uses would free 188000 bytes: spare0 (27000 bytes), spare1"
+        "; removing what nothing pins or uses would free 188.0 kB: spare0 (27.0 kB), spare1"
         in answer.objection
     )
-    assert answer.objection.endswith("spare4 (23000 bytes) and 3 more")
+    assert answer.objection.endswith("spare4 (23.0 kB) and 3 more")
     expect_images(full)
     lacking = check_storage(full, IMAGE, ["wanted"], StorageLimits(GIB), 1)
-    assert "would free 188000 bytes, which is not enough: spare0" in lacking.objection
+    assert "would free 188.0 kB, which is not enough: spare0" in lacking.objection
 
 
 def test_nothing_could_be_removed(full: FakeHost) -> None:
@@ -305,7 +305,7 @@ def test_pins_above_the_threshold(host: FakeHost, allow: bool) -> None:
     assert any("imageGCHighThresholdPercent 50" in one for one in said) != allow
     assert any("imagefs.available 15%" in one for one in said)
     if not allow:
-        assert "; pinned images alone will take 644" in answer.objection
+        assert "; pinned images alone will take 64.4 GB" in answer.objection
 
 
 def test_a_store_that_cannot_be_read(host: FakeHost) -> None:
@@ -329,13 +329,14 @@ def test_the_watch(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(FakeHost, "filesystem")
     assert watch.room_for(layers) == ""
     host.rooms[STORE] = replace(ROOM, available_bytes=51 * GIB)
-    assert watch.room_for(layers).startswith(f"on the xfs filesystem of {STORE} (images) have 547")
+    assert watch.room_for(layers).startswith(
+        f"on the xfs filesystem of {STORE} (images) have 54.8 GB"
+    )
     assert "imageGCHighThresholdPercent 50" in watch.room_for(layers)
     host.rooms[STORE] = ROOM
     host.rooms["/big"] = replace(big, available_bytes=8191)
     assert (
-        "of /big (temporary) have 8191 bytes, need 8192"
-        in watch.room_for(layers).rpartition("; ")[2]
+        "of /big (temporary) have 8.2 kB, need 8.2 kB" in watch.room_for(layers).rpartition("; ")[2]
     )
 
 

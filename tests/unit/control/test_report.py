@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import CAUSES
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.remedies import remedy_for
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.report import node_lines, node_report
@@ -90,28 +91,50 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
                 image_pull_removal_result={"images": [image("r", "would_remove")]},
             ),
             "would change",
-            "1 would be removed",
+            "1 image would be removed",
         ),
         (report({**CONVERGED, "wanted": 0}), "converged", "nothing pinned"),
         (report({"converged": False, "wanted": 0}), "changed", "nothing pinned"),
         (
             report({"converged": False, "wanted": 0}, check_mode=True),
             "would change",
-            "everything would be unpinned",
+            "the drop-in would be removed",
         ),
         (
             report(
-                {"converged": False, "wanted": 2, "deviations": [{"kind": "unpinned"}]},
+                {
+                    "converged": False,
+                    "wanted": 0,
+                    "deviations": [{"kind": "staged", "subject": "/f"}],
+                },
                 check_mode=True,
+                pin_dropin_result={"changed": True, "withdrawn": [A, B]},
             ),
             "would change",
-            "pins would be set right",
+            "everything would be unpinned, 2 pins",
         ),
         (
-            report({"unreachable": True, "msg": "ssh:\n gone"}),
-            "unreachable",
-            "ssh: gone",
+            report(
+                {
+                    **LACKING,
+                    "missing": [],
+                    "deviations": [{"kind": "file_differs", "subject": "/f"}],
+                },
+                check_mode=True,
+                pin_dropin_result={"changed": True, "withdrawn": []},
+            ),
+            "would change",
+            "the drop-in would be written",
         ),
+        (report({**CONVERGED, "wanted": 1}), "converged", "1 image present and pinned"),
+        (
+            report(
+                {**LACKING, "wanted": 1}, {"msg": "x"}, image_pull_result={"images": [NOT_FOUND]}
+            ),
+            "failed",
+            "1 of 1 image failed (not_found)",
+        ),
+        (report({"unreachable": True, "msg": "local:\n gone"}), "unreachable", "local: gone"),
         (
             report(LACKING, {"msg": "cut"}, image_pull_result={"unreachable": True}),
             "unreachable",
@@ -237,7 +260,7 @@ def test_lines() -> None:
         "b       failed        1 of 2 images failed (not_found)",
         (
             f"          {B}: not_found: manifest unknown."
-            " Push it to its registry, or take it out of the set."
+            " Push it to its registry, or take it out of the set and lock again."
         ),
         "a       unreachable   gone",
         "2 converged, 1 failed, 1 unreachable",
@@ -319,12 +342,150 @@ def test_the_plan_of_a_check() -> None:
     assert node_lines({"n": node})[:3] == [
         "n  would change  2 of 2 images would be pulled, 2.0 MB",
         f"     would pull {B}, 2.0 MB",
-        f"     would pull {A}, 0.0 MB",
+        f"     would pull {A}, 0 bytes",
     ]
     assert report(LACKING, image_pull_result=pulled)["plan"] == []
     assert (
         report({**LACKING, "missing": []}, check_mode=True, image_pull_result=pulled)["plan"] == []
     )
+
+
+def predicted(**changes: Any) -> Any:
+    """Return the report of a node of which an image is to be pulled, in check mode."""
+    look = {**LACKING, "missing": [B], **changes.pop("look", {})}
+    steps = {
+        "storage_preflight_result": {"filesystems": ROOMS},
+        "image_pull_result": {"images": [image(B, "would_pull", bytes=2_000_000)]},
+        **changes,
+    }
+    return report(look, check_mode=True, **steps)
+
+
+ROOMS = [
+    {"uses": ["images", "temporary"], "have_bytes": 9_000, "need_bytes": 2_000, "guessed_bytes": 0},
+    {"uses": ["images"], "have_bytes": 7_000_000, "need_bytes": 6_996_000, "guessed_bytes": 0},
+    {"uses": ["records"], "have_bytes": 5, "need_bytes": 1, "guessed_bytes": 1},
+]
+
+
+def test_what_pulls_leave_free() -> None:
+    """What there is less what is needed, where there is least; a guess is no promise."""
+    node = predicted()
+    assert node["stays_free"] == {"bytes": 4000, "guessed": False}
+    pulls = "n  would change  1 of 2 images would be pulled, 2.0 MB"
+    assert node_lines({"n": node})[0] == f"{pulls}; that fits, at least 4.0 kB stay free"
+    guessed = [{**ROOMS[0], "guessed_bytes": 7}]
+    node = predicted(storage_preflight_result={"filesystems": guessed})
+    assert node_lines({"n": node})[0] == f"{pulls}; that fits, about 7.0 kB stay free"
+    assert node_lines({"n": predicted(storage_preflight_result={})})[0] == pulls
+    # Nothing is pulled, so nothing of that is said; nor after a run that did pull.
+    assert predicted(look={"missing": []})["stays_free"] == {}
+    ran = report(LACKING, storage_preflight_result={"filesystems": ROOMS})
+    assert ran["stays_free"] == {}
+
+
+def test_what_a_check_says_of_pins() -> None:
+    """How many are set and let go and what is removed, and which; a run that did it says nothing."""
+    found = [
+        {"kind": kind, "subject": subject, "detail": "x"}
+        for kind, subject in (("unpinned", A), ("missing", B), ("stale_pin", "s"), ("staged", "/f"))
+    ]
+    look = {"deviations": found, "removable": ["r"]}
+    steps = {
+        "pin_dropin_result": {"changed": True, "withdrawn": ["r", "s", "w"]},
+        "image_pull_removal_result": {"images": [image("r", "would_remove")]},
+        "storage_preflight_result": {},
+    }
+    node = predicted(look=look, **steps)
+    assert (node["would_pin"], node["would_unpin"]) == ([A], ["r", "s", "w"])
+    assert node_lines({"n": node})[:5] == [
+        (
+            "n  would change  1 of 2 images would be pulled, 2.0 MB; 1 present image would be"
+            " pinned; 3 pins would be let go; 1 image would be removed"
+        ),
+        "     would remove r",
+        "     would unpin s",
+        "     would unpin w",
+        f"     would pin {A}",
+    ]
+    # The drop-in stays as it is: what it once held says nothing.
+    steps["pin_dropin_result"]["changed"] = False
+    assert predicted(look=look, **steps)["would_unpin"] == ["s"]
+    ran = report({**LACKING, **look}, pin_dropin_result={"changed": True, "withdrawn": ["w"]})
+    assert (ran["would_pin"], ran["would_unpin"]) == ([], [])
+
+
+ADDED = "Warning: Permanently added '192.0.2.7' (ED25519) to the list of known hosts.\r\n"
+LOG_IN = " See to the login there: user, key, host key, sudo."
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "needs"),
+    [
+        (
+            ADDED + "ops@192.0.2.7: Permission denied (publickey,password).\r\n",
+            "ops@192.0.2.7: Permission denied (publickey,password)." + LOG_IN,
+            "person",
+        ),
+        (
+            (
+                "@@@@@\r\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n"
+                "Host key verification failed."
+            ),
+            "Host key verification failed." + LOG_IN,
+            "person",
+        ),
+        (
+            (
+                f"{ADDED}Authorized use only!\r\nops@192.0.2.7: Permission denied (publickey).\r\n"
+                "Connection closed by UNKNOWN port 65535"
+            ),
+            "ops@192.0.2.7: Permission denied (publickey)." + LOG_IN,
+            "person",
+        ),
+        (
+            ADDED + "ssh: connect to host 192.0.2.7 port 22: No route to host",
+            "ssh: connect to host 192.0.2.7 port 22: No route to host",
+            "run",
+        ),
+        (
+            (
+                "ssh: connect to host jump port 22: Connection refused\r\n"
+                "kex_exchange_identification: Connection closed by remote host\r\n"
+                "Connection closed by UNKNOWN port 65535\r\n"
+            ),
+            "ssh: connect to host jump port 22: Connection refused",
+            "run",
+        ),
+        # Folded into one line, and nothing but noise.
+        (
+            ADDED.strip() + " ops@192.0.2.7: Permission denied (publickey).",
+            "ops@192.0.2.7: Permission denied (publickey)." + LOG_IN,
+            "person",
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer",
+            (
+                "Failed to connect to the host via ssh: kex_exchange_identification: read: Connection"
+                " reset by peer"
+            ),
+            "run",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Task failed: "])
+def test_why_ssh_did_not_reach_a_node(before: str, said: str, message: str, needs: str) -> None:
+    """One line of what ssh prints; a login that is refused now is refused by the next run too."""
+    msg = f"{before}Failed to connect to the host via ssh: {said}"
+    node = report({"unreachable": True, "msg": msg})
+    assert (node["state"], node["message"], node["needs"]) == ("unreachable", message, needs)
+
+
+def test_a_folder_that_may_not_be_made() -> None:
+    """Ansible calls that unreachable as well; it is a login's right that lacks."""
+    msg = "Failed to create temporary directory. ... mkdir: Permission denied"
+    node = report({"unreachable": True, "msg": msg})
+    assert (node["message"], node["needs"]) == (msg + "." + LOG_IN, "person")
 
 
 def test_deviations_of_a_node_that_failed() -> None:
@@ -496,3 +657,12 @@ def test_what_passes_by_itself(message: str) -> None:
 def test_who_mends_a_node(node: dict[str, Any], needs: str) -> None:
     """Nobody where nothing failed."""
     assert node["needs"] == needs
+
+
+def test_a_check_shows_the_drop_in_once() -> None:
+    """Its staging, which a check does not do, shows no lines that the commit shows again."""
+    role = Path(__file__).resolve().parents[3] / "roles/pin_images/tasks/fetch.yml"
+    staging = yaml.safe_load(role.read_text())[0]
+    assert staging["vars"]["pin_dropin_state"] == "staged"
+    shown = staging["ansible.builtin.include_role"]["apply"]["diff"]
+    assert shown == "{{ ansible_diff_mode and not ansible_check_mode }}"

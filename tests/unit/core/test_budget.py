@@ -265,16 +265,16 @@ def test_the_boundary(
 def test_the_shortage_in_words() -> None:
     """Have, need and of what, keep and who says so, missing, and where."""
     assert describe_shortage(room_of(100, 5)) == (
-        "on the ext4 filesystem of /store (images, temporary) have 100 bytes, need 100 (70 for"
-        " images, 20 of it guessed, 1 of margin, 29 for blobs in flight) and must keep 50 free"
-        " (min_free_bytes), missing 50 and have 5 inodes, need 20 and must keep 10 free (eviction"
-        " in /k), missing 25"
+        "on the ext4 filesystem of /store (images, temporary) have 100 bytes, need 100 bytes (70"
+        " bytes for images, 20 bytes of it guessed, 1 byte of margin, 29 bytes for blobs in flight)"
+        " and must keep 50 bytes free (min_free_bytes), missing 50 bytes and have 5 inodes, need 20"
+        " and must keep 10 free (eviction in /k), missing 25"
     )
 
 
 @pytest.mark.parametrize(
     ("available", "inodes", "said", "unsaid"),
-    [(149, 30, "missing 1", "inodes"), (150, 29, "have 29 inodes", "bytes,")],
+    [(149, 30, "missing 1 byte", "inodes"), (150, 29, "have 29 inodes", "bytes,")],
 )
 def test_only_what_is_short_is_said(available: int, inodes: int, said: str, unsaid: str) -> None:
     """Bytes without inodes, inodes without bytes; no guess where nothing was guessed."""
@@ -429,10 +429,11 @@ def test_pins_without_a_kubelet() -> None:
 
 def test_pins_in_words() -> None:
     """Every number, and what would happen."""
-    share = PinnedShare("/store", 700, 300, 1100, 990, "imageGCHighThresholdPercent 91 in /k")
+    numbers = (one * 10**6 for one in (700, 300, 1100, 990))
+    share = PinnedShare("/store", *numbers, "imageGCHighThresholdPercent 91 in /k")
     assert describe_pins(share) == (
-        "pinned images alone will take 1000 bytes (700 present, 300 to be pulled) of 1100 on the"
-        " filesystem of /store, more than the 990 at which the kubelet collects images"
+        "pinned images alone will take 1.0 GB (700.0 MB present, 300.0 MB to be pulled) of 1.1 GB"
+        " on the filesystem of /store, more than the 990.0 MB at which the kubelet collects images"
         " (imageGCHighThresholdPercent 91 in /k); as it may not collect pinned ones, it would evict"
         " pods"
     )

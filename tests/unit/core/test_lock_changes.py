@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import (
     Lock,
     LockedPlatform,
@@ -21,7 +20,6 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock_chan
     change_lines,
     compare_locks,
     lock_totals,
-    readable_bytes,
     total_lines,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
@@ -92,9 +90,9 @@ def test_totals() -> None:
         PoolTotal(None, AMD, 1, 1, 1000, 1, 409600),
     )
     assert total_lines(totals) == [
-        "control, linux/amd64: 3 images, 3 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
-        "edge, linux/amd64: 2 images, 2 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layers measured)",
-        "every pool, linux/amd64: 1 images, 1 layers, 1.0 kB compressed, 409.6 kB unpacked",
+        "control, linux/amd64: 3 images, 3 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layer measured)",
+        "edge, linux/amd64: 2 images, 2 layers, 1.2 kB compressed, 409.6 kB unpacked (1 layer measured)",
+        "every pool, linux/amd64: 1 image, 1 layer, 1.0 kB compressed, 409.6 kB unpacked",
     ]
 
 
@@ -102,7 +100,7 @@ def test_totals_without_pools() -> None:
     """One row for each platform; what is wholly measured needs no remark."""
     one = lock([AMD, ARM], every=(None, {f"agent@{THREE}": ()}))
     assert total_lines(lock_totals(one)) == [
-        f"every pool, {platform}: 1 images, 1 layers, 1.0 kB compressed, 409.6 kB unpacked"
+        f"every pool, {platform}: 1 image, 1 layer, 1.0 kB compressed, 409.6 kB unpacked"
         for platform in (AMD, ARM)
     ]
 
@@ -114,7 +112,7 @@ def test_unmeasured_totals() -> None:
     platforms = parse_pool_platforms({"edge": [ARM], "none": [AMD]}, "x")
     sets = [ResolvedSet(LockedSet("a", "edge"), {"example.com/app@" + ONE: ()})]
     assert total_lines(lock_totals(build_lock(sets, platforms, images, sized))) == [
-        "edge, linux/arm64: 1 images, 1 layers, 200 bytes compressed",
+        "edge, linux/arm64: 1 image, 1 layer, 200 bytes compressed",
         "none, linux/amd64: 0 images, 0 layers, 0 bytes compressed",
     ]
 
@@ -168,18 +166,3 @@ def test_names_of_what_came_and_went() -> None:
         f"out   example.com/app@{ONE} (etcd)",
     ]
     assert compare_locks(before, before).names == {}
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (1_550_000, "1.6 MB"),
-        (2 * 10**9, "2.0 GB"),
-    ],
-)
-def test_bytes(count: int, text: str) -> None:
-    """As people read them."""
-    assert readable_bytes(count) == text

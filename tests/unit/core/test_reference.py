@@ -58,7 +58,10 @@ def test_parts() -> None:
 @pytest.mark.parametrize(
     ("written", "cause"),
     [
-        ("example.com/app:v1", "it has no digest. Nodes take name@sha256:<64 hex> only."),
+        (
+            "example.com/app:v1",
+            "it has no digest. Nodes take name@sha256:<64 hex> only; a tag can be",
+        ),
         ("example.com/app", "it has no digest"),
         (f"example.com/app@sha256:{HEX[:-1]}", "has 63 characters where sha256 has 64 lower-case"),
         (f"example.com/app@sha256:{HEX}0", "has 65 characters"),
@@ -144,7 +147,8 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
             "example.com/a:v1",
             (
                 "image reference 'example.com/a:v1' in f.yml: it has no digest."
-                " Nodes take name@sha256:<64 hex> only."
+                " Nodes take name@sha256:<64 hex> only; a tag can be locked as a source of"
+                " `images` (docs/locking.md)."
             ),
         ),
         (

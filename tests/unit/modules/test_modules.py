@@ -550,7 +550,10 @@ class TestStorageCheck:
         assert keys(result) == STORAGE_KEYS
         assert result["msg"].startswith("checking the storage: on the filesystem of /var/lib/")
         assert result["msg"] == f"checking the storage: {result['objection']}. Nothing was pulled."
-        assert "missing 70175; removing what nothing pins or uses would free 77" in result["msg"]
+        assert (
+            "missing 70.2 kB; removing what nothing pins or uses would free 77 bytes"
+            in result["msg"]
+        )
         assert result["removable"] == [{"name": "spare", "bytes": 77}]
         report = run_module(
             "node_storage_check", locked=LOCKED, min_free_bytes=10**12, fail_on_shortage=False

@@ -1,0 +1,125 @@
+# Copyright: edgefleet.crio contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks, run by ansible-playbook where there is no node to reach."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
+PLAYBOOKS = ("pin_images", "verify_images", "unpin_images")
+# Without a Python no module runs there: the nodes are on this machine, and it stays as it is.
+INVENTORY = """
+[other]
+backup
+[edge]
+site1
+site3
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter=/nonexistent/python
+"""
+SETS = [{"name": "a", "pool": "edge", "images": ["example.com/a@sha256:" + "a" * 64]}]
+REFUSED = (
+    "choosing the nodes: no host of the inventory is meant by target {}, so nothing was proven."
+    " See its groups and hosts with ansible-inventory --graph, and name some in target."
+)
+
+
+def play(
+    folder: Path, playbook: str, *arguments: str, inventory: str | None = INVENTORY
+) -> tuple[int, str]:
+    """Run a playbook; return its exit code and what it printed."""
+    given: list[str | Path] = []
+    if inventory is not None:
+        (folder / "hosts.ini").write_text(inventory)
+        given = ["-i", folder / "hosts.ini"]
+    ended = subprocess.run(
+        [PROGRAM, f"playbooks/{playbook}.yml", *given,
+         "-e", json.dumps({"pin_images_sets": SETS}), *arguments],
+        cwd=CHECKOUT,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def recap(output: str) -> set[str]:
+    """Return the hosts that the recap lists."""
+    return set(re.findall(r"^(\S+) +: ok=", output.partition("PLAY RECAP")[2], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("playbook", "arguments", "inventory", "said"),
+    [
+        ("pin_images", ["-e", "target=egde"], INVENTORY, "egde"),
+        ("pin_images", ["-e", '{"target": ["a", "site1:!edge"]}'], INVENTORY, "a,site1:!edge"),
+        ("verify_images", ["--limit", "backup"], INVENTORY, "edge with --limit backup"),
+        ("unpin_images", [], None, "edge"),
+    ],
+)
+def test_no_node_is_meant(
+    tmp_path: Path, playbook: str, arguments: list[str], inventory: str | None, said: str
+) -> None:
+    """The run fails, and one line says what was asked for and where to look."""
+    code, output = play(tmp_path, playbook, *arguments, inventory=inventory)
+    assert code == 2, output
+    assert json.loads(output.split("FAILED! => ")[1].split("\n\n")[0])["msg"] == REFUSED.format(
+        said
+    )
+    assert "report |" not in output
+
+
+@pytest.mark.parametrize(
+    ("playbook", "arguments", "nodes"),
+    [
+        ("pin_images", ["-e", '{"target": ["site1", "site3"]}'], {"site1", "site3"}),
+        ("verify_images", ["--limit", "site3:backup"], {"site3"}),
+        ("unpin_images", ["-e", "target=edge:!site3"], {"site1"}),
+    ],
+)
+def test_the_nodes_that_are_meant(
+    tmp_path: Path, playbook: str, arguments: list[str], nodes: set[str]
+) -> None:
+    """The recap and the report are theirs alone, and there is a title more on the screen."""
+    code, output = play(tmp_path, playbook, *arguments)
+    assert code == 2, output
+    assert recap(output) == nodes
+    assert "choosing the nodes" not in output
+    assert f"\n{len(nodes)} failed\n" in output
+    assert "Go on when one is" not in output
+    assert output.count("\nPLAY [") == 2
+
+
+def test_this_machine_without_an_inventory(tmp_path: Path) -> None:
+    """Ansible knows it all the same, by its address too."""
+    stopped = ["-e", "ansible_python_interpreter=/nonexistent/python"]
+    code, output = play(tmp_path, "pin_images", "-e", "target=127.0.0.1", *stopped, inventory=None)
+    assert code == 2, output
+    assert "\n1 failed\n" in output
+
+
+def test_a_source_that_is_no_node(tmp_path: Path) -> None:
+    """Its name is not taken for an address."""
+    source = json.dumps({"pin_images_sources": [{"node": "golden"}], "pin_images_lock": "x"})
+    code, output = play(tmp_path, "lock_images", "-e", source)
+    assert code == 2, output
+    assert "reading what node golden holds: it is no host of the inventory. Give" in output
+    assert "UNREACHABLE" not in output
