@@ -11,10 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable
 
-from ..documents.locked_images import LayerMeasure, LockedLayer
+from ..documents.locked_images import BLOCK, LayerMeasure, LockedLayer
 
-# What ext4 and XFS give a file at least, unless made otherwise.
-BLOCK = 4096
 # A layer's bytes on disk in percent of its compressed bytes, where it was not measured. Whole system
 # images take 260 to 300, trees of Python files up to 380; OpenShift's own check takes 200. That is on
 # the safe side for trees of real files (measured +46 %). No one factor is right for all: layers of

@@ -16,7 +16,7 @@ import json
 import zlib
 from typing import Iterable, Iterator, Union
 
-from ..documents.locked_images import LayerMeasure
+from ..documents.locked_images import BLOCK, LayerMeasure
 from ..observed.layer_stream import (
     FILE,
     FOLDER,
@@ -25,7 +25,6 @@ from ..observed.layer_stream import (
     Entry,
     InvalidLayer,
 )
-from .footprint import BLOCK
 
 # As many as an ext4 of 16 GiB has inodes (mke2fs: one for 16 KiB); it bounds our memory.
 _FILES_MAX = 1 << 20

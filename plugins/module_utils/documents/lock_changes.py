@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Iterable, Mapping
 
 from .lock import Lock
-from .locked_images import LockedLayer
+from .locked_images import BLOCK, LockedLayer
 from .readable import readable_bytes, readable_count
 
-# A measure counts file data in blocks of so many bytes.
-_BLOCK = 4096
 _EVERY_POOL = "every pool"
 # How many names of an image are worth the screen.
 _NAMES_MAX = 3
@@ -151,7 +149,7 @@ def _total(lock: Lock, pool: str | None, platform: str) -> PoolTotal:
         layers=len(layers),
         compressed_bytes=sum(one.size for one in layers.values()),
         measured_layers=len(measures),
-        unpacked_bytes=sum(one.blocks for one in measures) * _BLOCK,
+        unpacked_bytes=sum(one.blocks for one in measures) * BLOCK,
     )
 
 
