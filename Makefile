@@ -51,7 +51,7 @@ lab-down: ## and away with them
 	@$(TOOLS)/python -m lab down --name $(NAME)
 
 bench: setup ## the whole bench, in half an hour: a table, and build/bench.json
-	@$(TOOLS)/python -m bench
+	@PYTHONPATH=$(PYTHONPATH):build/collections $(TOOLS)/python -m bench
 
 faults: setup ## every fault of the suite on real nodes: make faults PYTEST_ARGS="--seed 7 -k registry"
 	@python -m faults $(PYTEST_ARGS)

@@ -176,7 +176,6 @@ from ..module_utils.actions.pull import (
     ImageOutcome,
     PullPolicy,
     PullResult,
-    RoomFor,
     pull_missing,
 )
 from ..module_utils.actions.remove import remove_unwanted
@@ -247,8 +246,8 @@ def _run(module: AnsibleModule) -> PullResult:
     locked = parse_locked_images(params["locked"]) if params["locked"] else NOTHING_LOCKED
     limits = StorageLimits(params["min_free_bytes"], params["allow_pins_above_gc_threshold"])
 
-    def watch(config: RunningConfig) -> RoomFor:
-        return StorageWatch(LocalHost(), config, limits).room_for
+    def watch(config: RunningConfig) -> StorageWatch:
+        return StorageWatch(LocalHost(), config, limits)
 
     return pull_missing(LocalHost(), references, policy, module.check_mode, locked, watch)
 

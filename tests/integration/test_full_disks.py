@@ -116,7 +116,8 @@ def test_to_the_mebibyte(site: Fleet, node: Node, staged_on: str) -> None:
     assert refused.node(node.name)["state"] == "failed"
     assert "checking the storage: on the" in refused.node(node.name)["message"]
     assert (
-        f"must keep {readable_bytes(room['keep_bytes'])} free" in refused.node(node.name)["message"]
+        f"must keep {readable_bytes(room['keep_bytes'], beside=MIB)} free"
+        in refused.node(node.name)["message"]
     )
     assert requests_of(site, node, mark) == []
 
@@ -161,8 +162,8 @@ def test_the_disk_runs_low_in_the_middle(site: Fleet, node: Node) -> None:
     assert len(rest) >= 3
     assert {outcomes[one]["cause"] for one in rest} == {"no_space"}
     numbers = (
-        rf"not tried: on the {node.name} filesystem .*have [\d.]+ [MG]B, need [\d.]+ [kMG]B .*"
-        rf"must keep {re.escape(readable_bytes(keep))} free \({re.escape(THRESHOLD)}\), missing [\d.]+ "
+        rf"not tried: on the {node.name} filesystem .*have [\d.]+ [kM]B, need [\d.]+ [kM]B .*"
+        rf"must keep [\d.]+ [kM]B free \({re.escape(THRESHOLD)}\), missing [\d.]+ "
     )
     for one in rest:
         assert re.search(numbers, outcomes[one]["message"])

@@ -69,7 +69,7 @@ class FakeHost:
         self.scratches: list[str] = []
         self.settings: list[dict[str, str]] = []
         self.slept: list[float] = []
-        self.syncs = 0
+        self.synced: list[str] = []
         self.turns: list[str] = []
         self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
@@ -239,9 +239,9 @@ class FakeHost:
         """See Host."""
         return self.rooms.get(known.path, known)
 
-    def sync(self) -> None:
+    def sync(self, path: str) -> None:
         """See Host."""
-        self.syncs += 1
+        self.synced.append(path)
 
     def now(self) -> float:
         """See Host."""

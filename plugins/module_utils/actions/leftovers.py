@@ -95,21 +95,28 @@ def remove_leftovers(host: Host, config: RunningConfig) -> tuple[Leftover, ...]:
 
 
 def _removed(host: Host, one: Leftover) -> Leftover:
-    path = one.path
+    path = _set_aside(host, one.path)
     try:
-        if _is_dead_pull(path):
-            # What is removed from it makes it young: a run that is killed meanwhile must know it again.
-            path += GOING
-            host.rename(one.path, path.rpartition("/")[2])
         host.remove(path)
     except HostError as error:
-        return replace(one, outcome=LEFT, message=str(error))
+        return replace(one, path=path, outcome=LEFT, message=str(error))
     return replace(one, outcome=REMOVED)
 
 
-def _is_dead_pull(path: str) -> bool:
+def _set_aside(host: Host, path: str) -> str:
+    """Give a dead pull's folder a name of ours; returns where it lies then.
+
+    What is removed from it makes it young, and a run that is killed meanwhile must know it again.
+    Where that cannot be, as on a disk without room for a longer name, it is removed all the same.
+    """
     name = path.rpartition("/")[2]
-    return name.startswith(PREFIX) and not name.endswith(GOING)
+    if not name.startswith(PREFIX) or name.endswith(GOING):
+        return path
+    try:
+        host.rename(path, f"{name}{GOING}")
+    except HostError:
+        return path
+    return f"{path}{GOING}"
 
 
 def _scratch_files(host: Host) -> list[Leftover]:

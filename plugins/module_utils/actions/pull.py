@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, Protocol, Sequence
 
 from ..decisions.pull_order import PullOrder, Start, awaited_images, plan_pull
-from ..decisions.retry import RegistryState, delay_before, is_final
+from ..decisions.retry import RegistryState, delay_before, is_final, is_of_registry
 from ..decisions.stall import Stillness
 from ..decisions.versions import CUTS_SLOW_PULLS
 from ..documents.locked_images import LockedImages, LockedLayer
@@ -34,8 +34,19 @@ PULLED = "pulled"
 FAILED = "failed"
 WOULD_PULL = "would_pull"
 
-#: Says in words what the disks lack for pulling these layers now; '' when nothing.
-RoomFor = Callable[[Mapping[str, LockedLayer]], str]
+
+class DiskWatch(Protocol):
+    """What is asked of the disks while images are pulled; it answers in words, '' when all is well."""
+
+    def lacking_for(self, layers: Mapping[str, LockedLayer], settled: bool) -> str:
+        """Say what is lacking for pulling these layers now.
+
+        :param settled: with all that was written on disk, which takes time and frees room.
+        """
+
+    def breach(self) -> str:
+        """Say what must stay free and is free no more, with all that was written on disk."""
+
 
 # How soon a layer that others wait for is seen in the store, in seconds.
 _LOOK_INTERVAL = 0.05
@@ -101,12 +112,12 @@ def pull_missing(
     policy: PullPolicy,
     check_mode: bool,
     locked: LockedImages,
-    watch: Callable[[RunningConfig], RoomFor],
+    watch: Callable[[RunningConfig], DiskWatch],
 ) -> PullResult:
     """Pull the references that are not in the store under their names.
 
     :param locked: what is known of their layers; images of which nothing is known share nothing.
-    :param watch: makes what is asked before each start whether the disks have room.
+    :param watch: makes what is asked whether the disks have room.
     :raises EdgefleetError: when CRI-O does not answer; a failed pull is an outcome instead.
     """
     require_root(host, "pulling images")
@@ -210,14 +221,14 @@ class _Pull:
         config: RunningConfig,
         policy: PullPolicy,
         order: PullOrder,
-        room_for: RoomFor,
+        disks: DiskWatch,
     ) -> None:
         self._host = host
         self._crictl = crictl
         self._config = config
         self._policy = policy
         self._order = order
-        self._room_for = room_for
+        self._disks = disks
         self._journal = Journal(host)
         self._running: dict[Future[Completed], _Tried] = {}
         self._tried: dict[str, _Tried] = {}
@@ -280,24 +291,13 @@ class _Pull:
             layers.update(in_flight)
         is_alone = not self._running
         try:
-            lacking = self._lacking_for(layers, settled=is_alone)
+            lacking = self._disks.lacking_for(layers, settled=is_alone)
         except EdgefleetError as error:
             self._start_no_more(str(error))
             return False
         if lacking and is_alone:
             self._start_no_more(lacking, "no_space")
         return not lacking
-
-    def _lacking_for(self, layers: Mapping[str, LockedLayer], settled: bool) -> str:
-        """Say what the disks lack, ``settled`` once all that was written is on them.
-
-        XFS holds more than files take until then (27 MB after eight small images).
-        """
-        lacking = self._room_for(layers)
-        if lacking and settled:
-            self._host.sync()
-            lacking = self._room_for(layers)
-        return lacking
 
     def _start_no_more(self, why: str, cause: str = "") -> None:
         """Start nothing more; the first reason counts."""
@@ -378,16 +378,14 @@ class _Pull:
             return
         self._next_room = now + _ROOM_INTERVAL
         try:
-            # What is in flight has taken some of its room already; that there is still some is enough.
-            lacking = self._lacking_for({}, settled=True)
-        except EdgefleetError as error:
-            # Unknown is not full.
-            self._start_no_more(str(error))
+            breach = self._disks.breach()
+        except EdgefleetError:
+            # Unknown is not full; whoever is started next asks again.
             return
-        if lacking:
-            self._start_no_more(lacking, "no_space")
+        if breach:
+            self._start_no_more(breach, "no_space")
             for tried in self._running.values():
-                tried.end("no_space", f"ended: {lacking}")
+                tried.end("no_space", f"ended: {breach}")
 
     def _collect(self) -> None:
         """Take note of the pulls that have ended."""
@@ -425,10 +423,10 @@ class _Pull:
         now, policy = self._host.monotonic(), self._policy
         registry = _registry(tried.reference)
         known = self._registries.get(registry, RegistryState())
-        if cause == "unreachable":
+        if is_of_registry(cause):
             known = known.after_silence(tried.last, now, policy.retries, policy.retry_delay)
             self._registries[registry] = known
-        is_down = cause == "unreachable" and known.is_down(policy.retries)
+        is_down = is_of_registry(cause) and known.is_down(policy.retries)
         if is_final(cause) or is_down or tried.attempts > policy.retries:
             self._give_up(tried)
         else:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence
 
 from ..decisions.budget import (
     IMAGES,
@@ -15,7 +15,9 @@ from ..decisions.budget import (
     PinnedShare,
     Place,
     Reserve,
+    Room,
     StorageBudget,
+    describe_breach,
     describe_pins,
     describe_shortage,
     pinned_share,
@@ -129,23 +131,43 @@ class StorageWatch:
         self._node_room = _node_room(host, self._kubelet)
         self._limits = limits
 
-    def room_for(self, layers: Mapping[str, LockedLayer]) -> str:
+    def lacking_for(self, layers: Mapping[str, LockedLayer], settled: bool) -> str:
         """Say what is lacking now for pulling ``layers`` at once, the reserves kept; '' if nothing.
+
+        :param settled: with all that was written on disk.
+        :raises HostError: when a filesystem cannot be measured.
+        """
+        return self._said(describe_shortage, LockedImages({"": tuple(layers)}, layers), settled)
+
+    def breach(self) -> str:
+        """Say what of the reserves is not free any more, with all that was written on disk.
 
         :raises HostError: when a filesystem cannot be measured.
         """
+        return self._said(describe_breach, LockedImages({}, {}), settled=True)
+
+    def _said(self, describe: Callable[[Room], str], locked: LockedImages, settled: bool) -> str:
+        said = "; ".join(filter(None, map(describe, self._rooms(locked))))
+        if said and settled:
+            # XFS holds more than files take until they are on disk (27 MB after eight small images).
+            for path in dict.fromkeys(place.filesystems[0].path for place in self._places):
+                self._host.sync(path)
+            said = "; ".join(filter(None, map(describe, self._rooms(locked))))
+        return said
+
+    def _rooms(self, locked: LockedImages) -> tuple[Room, ...]:
         now = self._host.remeasured
         places = [
             replace(place, filesystems=tuple(map(now, place.filesystems))) for place in self._places
         ]
         budget = plan_storage(
-            locked=LockedImages({"": tuple(layers)}, layers),
+            locked=locked,
             stored={},
             places=places,
             max_parallel=1,
             reserves=_reserves(places, now(self._node_room), self._kubelet, self._limits),
         )
-        return "; ".join(filter(None, map(describe_shortage, budget.rooms)))
+        return budget.rooms
 
 
 def _reserves(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from heapq import nlargest
 from typing import Iterable, Mapping, Sequence
 
@@ -355,16 +356,15 @@ def describe_shortage(room: Room) -> str:
     filesystem = room.filesystem
     parts = []
     if room.missing_bytes:
+        size = partial(readable_bytes, beside=room.missing_bytes)
         guess = room.store.guessed_bytes
-        guessed = f", {readable_bytes(guess)} of it guessed" if guess else ""
+        guessed = f", {size(guess)} of it guessed" if guess else ""
         parts.append(
-            f"have {readable_bytes(filesystem.available_bytes)},"
-            f" need {readable_bytes(room.need_bytes)}"
-            f" ({readable_bytes(room.store.bytes)} for images{guessed},"
-            f" {readable_bytes(room.margin_bytes)} of margin,"
-            f" {readable_bytes(room.staged.bytes)} for blobs in flight)"
-            f" and must keep {readable_bytes(room.keep_bytes.bytes)} free"
-            f" ({room.keep_bytes.source}), missing {readable_bytes(room.missing_bytes)}"
+            f"have {size(filesystem.available_bytes)}, need {size(room.need_bytes)}"
+            f" ({size(room.store.bytes)} for images{guessed}, {size(room.margin_bytes)} of margin,"
+            f" {size(room.staged.bytes)} for blobs in flight)"
+            f" and must keep {size(room.keep_bytes.bytes)} free"
+            f" ({room.keep_bytes.source}), missing {size(room.missing_bytes)}"
         )
     if room.missing_inodes:
         parts.append(
@@ -372,20 +372,43 @@ def describe_shortage(room: Room) -> str:
             f" {room.keep_inodes.inodes} free ({room.keep_inodes.source}),"
             f" missing {room.missing_inodes}"
         )
-    kind = f"{filesystem.kind} filesystem" if filesystem.kind else "filesystem"
-    where = f"on the {kind} of {filesystem.path} ({', '.join(room.uses)}) "
-    return where + " and ".join(parts) if parts else ""
+    return f"{_where(room)} {' and '.join(parts)}" if parts else ""
+
+
+def describe_breach(room: Room) -> str:
+    """Say in words what must stay free on a filesystem and is not; empty when all is."""
+    parts = []
+    free, keep = room.filesystem.available_bytes, room.keep_bytes
+    if free < keep.bytes:
+        missing = keep.bytes - free
+        size = partial(readable_bytes, beside=missing)
+        parts.append(
+            f"have {size(free)} and must keep {size(keep.bytes)} free ({keep.source}),"
+            f" missing {size(missing)}"
+        )
+    free, keep = room.filesystem.inodes_free, room.keep_inodes
+    if room.filesystem.inodes_total and free < keep.inodes:
+        parts.append(
+            f"have {free} inodes and must keep {keep.inodes} free ({keep.source}),"
+            f" missing {keep.inodes - free}"
+        )
+    return f"{_where(room)} {' and '.join(parts)}" if parts else ""
+
+
+def _where(room: Room) -> str:
+    kind = f"{room.filesystem.kind} filesystem" if room.filesystem.kind else "filesystem"
+    return f"on the {kind} of {room.filesystem.path} ({', '.join(room.uses)})"
 
 
 def describe_pins(share: PinnedShare) -> str:
     """Say in words why so many pins harm; empty when they do not."""
     if not share.is_above_threshold:
         return ""
+    size = partial(readable_bytes, beside=share.bytes - share.threshold_bytes)
     return (
-        f"pinned images alone will take {readable_bytes(share.bytes)}"
-        f" ({readable_bytes(share.present_bytes)} present,"
-        f" {readable_bytes(share.missing_bytes)} to be pulled) of"
-        f" {readable_bytes(share.total_bytes)} on the filesystem of {share.path}, more than the"
-        f" {readable_bytes(share.threshold_bytes)} at which the kubelet collects images"
+        f"pinned images alone will take {size(share.bytes)} ({size(share.present_bytes)} present,"
+        f" {size(share.missing_bytes)} to be pulled) of {size(share.total_bytes)} on the filesystem"
+        f" of {share.path}, more than the {size(share.threshold_bytes)} at which the kubelet"
+        f" collects images"
         f" ({share.source}); as it may not collect pinned ones, it would evict pods"
     )

@@ -10,12 +10,19 @@ from dataclasses import dataclass
 # Trying again changes nothing about these within one run: the registry said no, or a person is
 # needed. `no space left on device` is final for all pulls of the node.
 _FINAL = frozenset({"not_found", "unauthorized", "tls", "no_space", "signature_rejected"})
+# These tell of the registry and the way to it, and will be met by its next image as well.
+_OF_REGISTRY = frozenset({"unreachable", "timeout", "rate_limited"})
 _DELAY_MAX = 60.0
 
 
 def is_final(cause: str) -> bool:
     """Say whether a failure of this class is not worth another try in this run."""
     return cause in _FINAL
+
+
+def is_of_registry(cause: str) -> bool:
+    """Say whether a failure of this class tells of a registry that answers nobody now."""
+    return cause in _OF_REGISTRY
 
 
 def delay_before(retry: int, first_delay: float) -> float:
@@ -28,8 +35,8 @@ def delay_before(retry: int, first_delay: float) -> float:
 class RegistryState:
     """What one registry's answers say of it; moments as monotonic seconds.
 
-    ``silences`` counts the times in a row at which it was found unreachable, pulls under way at
-    one moment as one; ``since`` is when the last answer or silence came; from ``closed_until`` on
+    ``silences`` counts the times in a row at which it did not answer, was not reached or let nobody
+    in, pulls under way at one moment as one; ``since`` is when the last answer or silence came; from ``closed_until`` on
     it may be asked again.
     """
 
@@ -44,7 +51,7 @@ class RegistryState:
     def after_silence(
         self, started: float, now: float, retries: int, first_delay: float
     ) -> RegistryState:
-        """Return the state after a pull that began at ``started`` and found it unreachable.
+        """Return the state after a pull that began at ``started`` and failed by it.
 
         A pull that began before the last thing known says nothing new. A registry that stayed
         silent through all tries stays open: each of its images gets its one try.

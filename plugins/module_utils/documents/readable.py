@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
-def readable_bytes(count: int) -> str:
-    """Return a number of bytes as people read it: 1000 bytes are a kilobyte."""
+def readable_bytes(count: int, beside: int | None = None) -> str:
+    """Return a number of bytes as people read it: 1000 bytes are a kilobyte.
+
+    :param beside: other bytes, a difference as a rule; no coarser unit than theirs is taken.
+    """
+    told = count if beside is None else min(count, beside)
     for size, unit in _UNITS:
-        if count >= size:
+        # What would be rounded to 1000 of a unit is 1 of the next.
+        if round(told / (size / 1000), 1) >= 1000:
             return f"{count / size:.1f} {unit}"
     return readable_count(count, "byte")
 

@@ -32,6 +32,8 @@ from .reading_host import (
 _LOCK_INTERVAL = 0.2
 # How soon a program is ended that shall end, in seconds.
 _STOP_INTERVAL = 0.5
+# How long a disk may take to write out what was written to it, in seconds.
+_SYNC_SECONDS = 60.0
 # How much of a holder's note is read, in bytes.
 _NOTE_MAX = 1000
 # Opens what lies at a name, a link as such; where there is no O_PATH (macOS) links are refused.
@@ -99,8 +101,8 @@ class Host(ReadingHost, Protocol):
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all below it; nothing there is fine."""
 
-    def sync(self) -> None:
-        """Wait until all that was written is on its disk."""
+    def sync(self, path: str) -> None:
+        """Have what was written to the filesystem of ``path`` be on its disk, and wait for a while."""
 
 
 class LocalHost(LocalReader):
@@ -284,9 +286,10 @@ class LocalHost(LocalReader):
         except OSError as error:
             raise HostError(f"removing {path}", str(error.strerror)) from None
 
-    def sync(self) -> None:
+    def sync(self, path: str) -> None:
         """See :meth:`Host.sync`."""
-        os.sync()
+        # Python has no syncfs(2), and sync(2) waits for filesystems of servers that are gone, too.
+        self.run(["sync", "-f", path], timeout=_SYNC_SECONDS)
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

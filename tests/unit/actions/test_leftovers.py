@@ -89,22 +89,33 @@ def test_our_own_files(node: FakeHost) -> None:
 def test_removed(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that stays costs no other."""
     node.files.update({f"{STAGED}{name}/1": "12345" for name in "12"})
-    rename = node.rename
+    remove, going = node.remove, f"{STAGED}1.edgefleet-going"
 
-    def fail(path: str, name: str) -> None:
-        if path.endswith("1"):
-            raise HostError(f"renaming {path}", "Read-only file system")
-        rename(path, name)
+    def fail(path: str) -> None:
+        if path == going:
+            raise HostError(f"removing {path}", "Read-only file system")
+        remove(path)
 
-    monkeypatch.setattr(node, "rename", fail)
-    said = f"renaming {STAGED}1: Read-only file system."
+    monkeypatch.setattr(node, "remove", fail)
+    said = f"removing {going}: Read-only file system."
     assert remove_leftovers(node, CONFIG) == (
-        Leftover(f"{STAGED}1", 5, "left", said), Leftover(f"{STAGED}2", 5, "removed"),
+        Leftover(going, 5, "left", said), Leftover(f"{STAGED}2", 5, "removed"),
     )  # fmt: skip
     before, after = node.journal()
     assert (before["event"], before["phase"]) == ("clean", "before")
     assert before["paths"] == [f"{STAGED}1", f"{STAGED}2"]
     assert (after["phase"], after["paths"], after["bytes"]) == ("after", [f"{STAGED}2"], 5)
+
+
+def test_removed_without_another_name(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the name is taken, or the disk has no room for it."""
+    node.files[f"{STAGED}1/1"] = "1"
+
+    def fail(path: str, _name: str) -> None:
+        raise HostError(f"renaming {path}", "No space left on device")
+
+    monkeypatch.setattr(node, "rename", fail)
+    assert remove_leftovers(node, CONFIG) == (Leftover(f"{STAGED}1", 1, "removed"),)
 
 
 def test_killed_while_removing(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:

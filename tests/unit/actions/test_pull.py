@@ -62,6 +62,33 @@ ELSEWHERE = "example.org/e@sha256:" + "e" * 64
 ONE_BY_ONE = PullPolicy(retries=2, retry_delay=1.0, max_parallel=1, stall_timeout=0)
 
 
+class Disks:
+    """Disks that are never short, unless told otherwise; ``settled`` has what was asked, and how."""
+
+    def __init__(
+        self,
+        lacking_for: Callable[[Mapping[str, LockedLayer]], str] = lambda _layers: "",
+        breach: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Answer as these do."""
+        self._lacking_for = lacking_for
+        self._breach = breach
+        self.settled: list[bool] = []
+
+    def __call__(self, _config: object) -> Disks:
+        """Be what makes it."""
+        return self
+
+    def lacking_for(self, layers: Mapping[str, LockedLayer], settled: bool) -> str:
+        """See DiskWatch."""
+        self.settled.append(settled)
+        return self._lacking_for(layers)
+
+    def breach(self) -> str:
+        """See DiskWatch."""
+        return self._breach()
+
+
 def pull(reference: str, failure: str = "") -> Call:
     """Return a pull; ``failure`` is what crictl ends with."""
     said = f'time="x" level=fatal msg="pulling image: {failure}"\n'
@@ -72,7 +99,7 @@ def pulling(
     host: FakeHost, references: list[str], policy: PullPolicy, **options: Any
 ) -> PullResult:
     """Pull without a lock, on disks that are never short, unless told otherwise."""
-    unless_told = {"locked": NOTHING_LOCKED, "watch": lambda _config: lambda _layers: ""}
+    unless_told = {"locked": NOTHING_LOCKED, "watch": Disks()}
     return pull_missing(host, references, policy, **{**unless_told, **options})
 
 
@@ -199,16 +226,25 @@ def test_a_silent_registry_is_left_alone(host: FakeHost) -> None:
     assert sum(host.slept) == 3.0
 
 
-def test_a_registry_that_is_down_is_asked_once_for_each_image(host: FakeHost) -> None:
+@pytest.mark.parametrize(
+    ("down", "cause"),
+    [
+        ("dial tcp: connection refused", "unreachable"),
+        ("toomanyrequests: slow down", "rate_limited"),
+        ("context deadline exceeded", "timeout"),
+    ],
+)
+def test_a_registry_that_is_down_is_asked_once_for_each_image(
+    host: FakeHost, down: str, cause: str
+) -> None:
     """When it stayed silent as often as an image is tried, whatever images that were."""
-    down = "dial tcp: connection refused"
     host.expect(
         *look([]), pull(A, down), pull(B, down), pull(C, down), pull(D, down),
         pull(A, down), pull(B, down), images([]),
     )  # fmt: skip
     outcomes = pulled(host, [A, B, C, D])
     assert [one.attempts for one in outcomes] == [2, 2, 1, 1]
-    assert {one.cause for one in outcomes} == {"unreachable"}
+    assert {one.cause for one in outcomes} == {cause}
     # No more time passes than one image would have been given.
     assert sum(host.slept) == 3.0
 
@@ -318,27 +354,22 @@ def test_layers_of_a_failed_image(host: FakeHost) -> None:
     host.files.update({IMAGES_JSON: images_json([A, B]), LAYERS_JSON: layers_json("b")})
     host.expect(*look([]), pull(A, "i/o timeout"), pull(B), pull(A), images([A, B]))
 
-    def watch(_config: object) -> Callable[[Mapping[str, LockedLayer]], str]:
-        def room_for(layers: Mapping[str, LockedLayer]) -> str:
-            asked.append({digest: layer.size for digest, layer in layers.items()})
-            if len(asked) == 1:
-                host.files[LAYERS_JSON] = layers_json(["a", "b"])
-            return ""
+    def lacking_for(layers: Mapping[str, LockedLayer]) -> str:
+        asked.append({digest: layer.size for digest, layer in layers.items()})
+        if len(asked) == 1:
+            host.files[LAYERS_JSON] = layers_json(["a", "b"])
+        return ""
 
-        return room_for
-
-    pulled(host, [A, B], locked=LOCKED, watch=watch)
+    pulled(host, [A, B], locked=LOCKED, watch=Disks(lacking_for))
     assert asked == [{"base": 50, "a": 7}, {"base": 50}, {}]
 
 
 def test_no_room_in_the_middle(host: FakeHost) -> None:
     """Nothing more is begun, what is complete stays, and what failed before keeps its cause."""
-    said = ["", "", "have 4 bytes", "have 5 bytes"]
+    said = ["", "", "have 5 bytes"]
     host.files.update({IMAGES_JSON: images_json([A])})
     host.expect(*look([]), pull(B, "Digest did not match"), pull(A), images([A]))
-    outcomes = pulled(
-        host, [A, B, C], locked=LOCKED, watch=lambda _config: lambda _layers: said.pop(0)
-    )
+    outcomes = pulled(host, [A, B, C], locked=LOCKED, watch=Disks(lambda _layers: said.pop(0)))
     assert [(one.outcome, one.cause, one.message, one.attempts) for one in outcomes] == [
         ("pulled", "", "", 1),
         ("failed", "corrupt", "Digest did not match", 1),
@@ -349,35 +380,22 @@ def test_no_room_in_the_middle(host: FakeHost) -> None:
     ]  # fmt: skip
 
 
-def test_room_once_all_is_on_disk(host: FakeHost) -> None:
-    """What a filesystem holds for what is not yet written does not end the run."""
-
-    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
-        return "" if host.syncs else "have 5 bytes"
-
-    host.files[IMAGES_JSON] = images_json([A])
-    host.expect(*look([]), pull(A), images([A]))
-    (outcome,) = pulled(host, [A], locked=LOCKED, watch=lambda _config: room_for)
-    assert outcome.outcome == "pulled"
-    assert host.syncs == 1
-
-
 def test_no_room_beside_what_is_in_flight(host: FakeHost) -> None:
     """It waits until that has ended, and is asked for again alone."""
     asked = []
 
-    def room_for(layers: Mapping[str, LockedLayer]) -> str:
+    def lacking_for(layers: Mapping[str, LockedLayer]) -> str:
         asked.append(set(layers))
         return "too much" if len(layers) > 2 else ""
 
+    disks = Disks(lacking_for)
     host.files[IMAGES_JSON] = images_json([A, B, C])
     host.expect(*look([]), pull(B)).expect_in_any_order(pull(A), pull(C)).expect(images([A, B, C]))
-    outcomes = pulled(
-        host, [A, B, C], PullPolicy(0, 0, 2, 0), locked=LOCKED,
-        watch=lambda _config: room_for,
-    )  # fmt: skip
+    outcomes = pulled(host, [A, B, C], PullPolicy(0, 0, 2, 0), locked=LOCKED, watch=disks)
     assert [one.outcome for one in outcomes] == ["pulled"] * 3
     assert asked[:3] == [{"base", "b"}, {"base", "b", "c"}, {"a"}]
+    # Writing out takes time: only where nothing else would bring room.
+    assert disks.settled[:3] == [True, False, True]
 
 
 def test_a_journal_that_cannot_be_written(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +440,7 @@ def test_disks_that_cannot_be_looked_at(host: FakeHost) -> None:
     """What was done is kept, and what is left is told why."""
     asked: list[str] = []
 
-    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
+    def lacking_for(_layers: Mapping[str, LockedLayer]) -> str:
         asked.append("")
         if len(asked) > 1:
             raise HostError("measuring the filesystem of /x", "Input/output error")
@@ -430,7 +448,7 @@ def test_disks_that_cannot_be_looked_at(host: FakeHost) -> None:
 
     host.files[IMAGES_JSON] = images_json([A])
     host.expect(*look([]), pull(A), images([A]))
-    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=lambda _config: room_for)
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=Disks(lacking_for))
     assert [(one.outcome, one.cause) for one in outcomes] == [
         ("pulled", ""), ("failed", "io_error"),
     ]  # fmt: skip
@@ -445,7 +463,7 @@ def test_a_store_that_cannot_be_looked_at(host: FakeHost) -> None:
         host.files[LAYERS_JSON] = "torn"
         return ""
 
-    outcomes = pulled(host, [A, B], PullPolicy(1, 0, 2, 0), locked=LOCKED, watch=lambda _c: spoil)
+    outcomes = pulled(host, [A, B], PullPolicy(1, 0, 2, 0), locked=LOCKED, watch=Disks(spoil))
     assert {one.outcome for one in outcomes} == {"failed"}
     assert any("layers.json" in one.message for one in outcomes)
 
@@ -522,6 +540,28 @@ def test_what_stands_still_to_the_end() -> None:
     assert outcome.seconds >= 0.05
 
 
+class MuteHost(HangingHost):
+    """No pull ever comes to anything."""
+
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
+        """See Host."""
+        self.hanging.add(argv[-1])
+        return super().run_until(argv, stop, settings)
+
+
+def test_a_registry_that_takes_connections_and_says_nothing() -> None:
+    """It costs minutes and not hours: once it has been silent often enough, a try for each image."""
+    host = MuteHost()
+    many = [f"example.com/{number}@sha256:{'a' * 64}" for number in range(20)]
+    host.expect(*look([]), images([]))
+    outcomes = pulled(host, many, impatient(retries=2, max_parallel=4))
+    assert {one.cause for one in outcomes} == {"timeout"}
+    # Three times four that stand still, the last four of them for good, and 16 others once.
+    assert sum(one.attempts for one in outcomes) <= 3 * 4 + 20
+
+
 def test_one_that_moves_keeps_all_alive() -> None:
     """However slowly: a byte at each look, for longer than pulls may stand still."""
     host = HangingHost(A, B)
@@ -593,12 +633,8 @@ def test_disks_that_run_low_while_the_last_pulls_run(
     host = HangingHost(A, B)
     host.expect(*look([]), images([]))
 
-    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
-        return "" if host.hanging else "have 5 bytes"
-
-    outcomes = pulled(
-        host, [A, B], PullPolicy(3, 0, 2, stall_timeout), watch=lambda _config: room_for
-    )
+    disks = Disks(breach=lambda: "" if host.hanging else "have 5 bytes")
+    outcomes = pulled(host, [A, B], PullPolicy(3, 0, 2, stall_timeout), watch=disks)
     assert [(one.cause, one.message, one.attempts) for one in outcomes] == [
         ("no_space", "ended: have 5 bytes", 1)
     ] * 2
@@ -606,23 +642,19 @@ def test_disks_that_run_low_while_the_last_pulls_run(
 
 
 def test_disks_that_cannot_be_looked_at_while_pulls_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs comes to its end; nothing more is begun."""
+    """Unknown is not full: what runs comes to its end, and the next start asks for itself."""
     monkeypatch.setattr(pull_action, "_ROOM_INTERVAL", 0.01)
     host = HangingHost(A)
-    host.files[IMAGES_JSON] = images_json([A])
-    host.expect(*look([]), pull(A), images([A]))
+    host.files[IMAGES_JSON] = images_json([A, B])
+    host.expect(*look([]), pull(A), pull(B), images([A, B]))
 
-    def room_for(_layers: Mapping[str, LockedLayer]) -> str:
-        if host.hanging:
-            return ""
+    def breach() -> str:
         host.done.set()
         raise HostError("measuring the filesystem of /x", "Input/output error")
 
-    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=lambda _config: room_for)
-    assert [(one.outcome, one.cause) for one in outcomes] == [
-        ("pulled", ""),
-        ("failed", "io_error"),
-    ]
+    outcomes = pulled(host, [A, B], PullPolicy(0, 0, 1, 0), watch=Disks(breach=breach))
+    assert [one.outcome for one in outcomes] == ["pulled"] * 2
+    assert host.done.is_set()
 
 
 class LateHost(HangingHost):

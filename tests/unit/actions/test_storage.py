@@ -327,25 +327,70 @@ def test_the_watch(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = {MISSING: LockedLayer(1000)}
     del host.files[KUBELET]
     monkeypatch.delattr(FakeHost, "filesystem")
-    assert watch.room_for(layers) == ""
+    assert watch.lacking_for(layers, settled=False) == ""
     host.rooms[STORE] = replace(ROOM, available_bytes=51 * GIB)
-    assert watch.room_for(layers).startswith(
-        f"on the xfs filesystem of {STORE} (images) have 54.8 GB"
-    )
-    assert "imageGCHighThresholdPercent 50" in watch.room_for(layers)
+    said = watch.lacking_for(layers, settled=False)
+    assert said.startswith(f"on the xfs filesystem of {STORE} (images) have ")
+    assert "imageGCHighThresholdPercent 50" in said
     host.rooms[STORE] = ROOM
     host.rooms["/big"] = replace(big, available_bytes=8191)
-    assert (
-        "of /big (temporary) have 8.2 kB, need 8.2 kB" in watch.room_for(layers).rpartition("; ")[2]
-    )
+    said = watch.lacking_for(layers, settled=False).rpartition("; ")[2]
+    assert "of /big (temporary) have 8191 bytes, need 8192 bytes (" in said
+    assert host.synced == []
+
+
+def test_the_watch_once_all_is_on_disk(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a filesystem holds for what is not yet written does not end the run."""
+    full = replace(ROOM, available_bytes=0)
+    host.rooms = {STORE: full, "/big": replace(full, path="/big")}
+    watch = StorageWatch(host, CONFIG, StorageLimits(1))
+    assert watch.lacking_for({}, settled=False) != ""
+    sync = host.sync
+
+    def give_back(path: str) -> None:
+        host.rooms[path] = replace(host.rooms[path], available_bytes=10**9)
+        sync(path)
+
+    monkeypatch.setattr(host, "sync", give_back)
+    assert watch.lacking_for({}, settled=True) == ""
+    assert host.synced == [STORE, "/big"]
+    assert watch.breach() == ""
+    assert host.synced == [STORE, "/big"]
+
+
+EVICTION = "imageGCHighThresholdPercent: 100\nevictionHard:\n  nodefs.available: 10%\n  nodefs.inodesFree: 5%\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"available_bytes": 0}, "have 0 bytes and must keep 1.1 GB free (eviction at nodefs.av"),
+        ({"inodes_free": 7}, "have 7 inodes and must keep 6000 free (eviction at nodefs.inodesFr"),
+        ({}, ""),
+    ],
+)
+def test_a_breach_beside_the_images(host: FakeHost, changes: dict[str, int], words: str) -> None:
+    """Where blobs are staged, what must stay free counts as well, whether anything is needed or not."""
+    host.files[KUBELET] = EVICTION
+    big = Filesystem("/big", 7, 10 * GIB, 9 * GIB, 10**5, 10**5, mount_point="/big", kind="ext4")
+    host.rooms = {
+        STORE: ROOM,
+        "/big": big,
+        "/var/lib/kubelet": replace(big, path="/var/lib/kubelet"),
+    }
+    watch = StorageWatch(host, CONFIG, StorageLimits(1))
+    host.rooms["/big"] = host.rooms["/var/lib/kubelet"] = replace(big, **changes)
+    said = watch.breach()
+    assert words in said
+    assert bool(said) == bool(words)
 
 
 def test_the_watch_with_pins_above_the_threshold(host: FakeHost) -> None:
     """The threshold is then no reserve."""
     host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
     host.rooms = {STORE: ROOM, "/big": replace(VAR_TMP, path="/big", mount_point="/big")}
-    assert StorageWatch(host, CONFIG, StorageLimits(1)).room_for({}) != ""
-    assert StorageWatch(host, CONFIG, StorageLimits(1, True)).room_for({}) == ""
+    assert StorageWatch(host, CONFIG, StorageLimits(1)).lacking_for({}, False) != ""
+    assert StorageWatch(host, CONFIG, StorageLimits(1, True)).lacking_for({}, False) == ""
 
 
 def test_root_only(host: FakeHost) -> None:

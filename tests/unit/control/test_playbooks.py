@@ -108,6 +108,15 @@ def test_the_nodes_that_are_meant(
     assert output.count("\nPLAY [") == 2
 
 
+def test_secrets_of_others_are_not_asked_for(tmp_path: Path) -> None:
+    """A run needs the password of a vault for its own nodes only."""
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/other.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3130\n")
+    code, output = play(tmp_path, "verify_images")
+    assert code == 2, output
+    assert recap(output) == {"site1", "site3"}
+
+
 def test_this_machine_without_an_inventory(tmp_path: Path) -> None:
     """Ansible knows it all the same, by its address too."""
     stopped = ["-e", "ansible_python_interpreter=/nonexistent/python"]

@@ -432,7 +432,7 @@ def test_pins_in_words() -> None:
     numbers = (one * 10**6 for one in (700, 300, 1100, 990))
     share = PinnedShare("/store", *numbers, "imageGCHighThresholdPercent 91 in /k")
     assert describe_pins(share) == (
-        "pinned images alone will take 1.0 GB (700.0 MB present, 300.0 MB to be pulled) of 1.1 GB"
+        "pinned images alone will take 1000.0 MB (700.0 MB present, 300.0 MB to be pulled) of 1100.0 MB"
         " on the filesystem of /store, more than the 990.0 MB at which the kubelet collects images"
         " (imageGCHighThresholdPercent 91 in /k); as it may not collect pinned ones, it would evict"
         " pods"

@@ -21,11 +21,21 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.readable 
         (1000, "1.0 kB"),
         (1_550_000, "1.6 MB"),
         (2 * 10**9, "2.0 GB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (5 * 10**12, "5.0 TB"),
     ],
 )
 def test_bytes(count: int, text: str) -> None:
     """As people read them; what is little is still something."""
     assert readable_bytes(count) == text
+
+
+def test_bytes_beside_others() -> None:
+    """What is lacking can be seen in all figures, and what is little is still something."""
+    assert readable_bytes(8_300_000_000, beside=200_000_000) == "8300.0 MB"
+    assert readable_bytes(8192, beside=1) == "8192 bytes"
+    assert readable_bytes(30_000_000, beside=10**12) == "30.0 MB"
 
 
 @pytest.mark.parametrize(
