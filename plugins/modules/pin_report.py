@@ -51,6 +51,7 @@ nodes:
     - For each node, what became of it, with the images that are not simply present and how the node deviates.
     - In check mode C(plan), C(would_pin) and C(would_unpin) say what would be pulled, pinned and let go, and C(stays_free) how many
       bytes of the image store the pulls would leave free, and whether their need is guessed.
+    - C(cause) says why a node failed, V(login), V(disk), V(unreachable), V(killed), V(python), V(busy), V(deviates) or V(other).
     - C(needs) says who or what mends it, V(person), V(run) for the same run once more, V(pin_images), or nothing.
   returned: always
   type: dict

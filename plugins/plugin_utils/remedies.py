@@ -1,11 +1,13 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed image or a deviation needs, and whether a person has to see to it."""
+"""What a failed node or image or a deviation needs, and whether a person has to see to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from .node_failure import BUSY, DEVIATES, DISK, KILLED, LOGIN, OTHER, PYTHON, UNREACHABLE
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,21 @@ _MENDED = Remedy(False, "")
 def remedy_for_deviation(kind: str) -> Remedy:
     """Return the remedy for a kind of deviation, as pinned_image_set_info returns it."""
     return _DEVIATIONS.get(kind, _MENDED)
+
+
+_NODES = {
+    LOGIN: Remedy(True, "See to the login there: user, key, host key, sudo."),
+    DISK: Remedy(True, "Make room on the node, or see why its disk is read-only."),
+    PYTHON: Remedy(True, "Python 3.8 or newer is needed (ansible_python_interpreter)."),
+    UNREACHABLE: Remedy(False, ""),
+    KILLED: Remedy(False, "Nothing that was done is lost: run again."),
+    BUSY: Remedy(False, ""),
+    # What its deviations need tells whether that is a person.
+    DEVIATES: Remedy(False, ""),
+    OTHER: Remedy(True, ""),
+}
+
+
+def remedy_for_node(cause: str) -> Remedy:
+    """Return the remedy for why a run failed on a node."""
+    return _NODES[cause]

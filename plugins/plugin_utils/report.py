@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import re
-import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..module_utils.documents.readable import readable_bytes, readable_count
-from .remedies import remedy_for, remedy_for_deviation
+from .node_failure import DEVIATES, OTHER, NodeFailure, failure_of_node
+from .remedies import remedy_for, remedy_for_deviation, remedy_for_node
 
 CONVERGED = "converged"
 CHANGED = "changed"
@@ -24,38 +23,6 @@ _WHOLE = (CONVERGED, CHANGED)
 PERSON = "person"
 RUN = "run"
 PIN_IMAGES = "pin_images"
-# A shell returns this and the number of the signal that ended its program (POSIX, 2.8.2).
-_RC_SIGNALS = 128
-# How the messages begin: of a module that was killed, of the role pin_verify.
-_KILLED = "a module was killed on the node"
-_DEVIATES = "the node deviates"
-# What ssh adds to what a module printed on a terminal.
-_CLOSED = "Shared connection to"
-# What ssh says beside the cause: of a new host key, and after a connection to a jump host failed.
-_NOISE = re.compile(
-    r"Warning: Permanently added .*? to the list of known hosts\.?"
-    r"|kex_exchange_identification: .*|Connection closed by UNKNOWN port \d+|debug\d: .*"
-)
-_VIA_SSH = "Failed to connect to the host via ssh: "
-# What ssh and sudo say to a login that no later run will be let in with.
-_REFUSED = (
-    "Permission denied",
-    "Host key verification failed",
-    "Too many authentication failures",
-    "a password is required",
-    "Missing sudo password",
-    "Incorrect sudo password",
-    "Invalid/incorrect password",
-)
-# What the steps say when they met another run, or somebody's pull; that ends by itself.
-_PASSING = ("another run holds this node", "somebody's pull is in flight")
-# What interpreters and ansible-core say of a node whose Python cannot run the modules.
-_OLD_PYTHON = (
-    "future feature annotations is not defined",
-    "cannot import name 'Protocol' from 'typing'",
-    "requires a minimum of Python",
-    "SyntaxError: invalid syntax",
-)
 # The last lines, in this order, with the nodes that they are about.
 _SAID = {
     PERSON: "Needs a person",
@@ -76,7 +43,8 @@ def node_report(
         same process may have left results of steps that this one did not need.
     :param failure: the result that ended the run for this node, or empty.
     :param check_mode: whether the run only predicted.
-    :returns: ``state``, ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
+    :returns: ``state``, ``cause`` (of a node that failed, a class as in :mod:`node_failure`),
+        ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
         (of pulled images, compressed), ``staged`` (old pins that stay until a run can finish),
         ``would_pin`` and ``would_unpin`` (where the run only predicted: present images that it
         would pin, and references whose pins it would let go), ``stays_free`` (there, beside
@@ -93,16 +61,18 @@ def node_report(
     if look.get("converged") and not look.get("removable"):
         steps = dict(list(steps.items())[:1])
     images = _images(steps, look, check_mode)
-    if any(result.get("unreachable") for result in steps.values()):
-        state, message = UNREACHABLE, _unreachable(failure or look)
-    else:
-        state, message = _state(check_mode, look, failure, images)
+    is_unreachable = any(result.get("unreachable") for result in steps.values())
+    failed = _failed(look, failure, is_unreachable)
+    state = _state(check_mode, look, images)
+    if failed:
+        state = UNREACHABLE if is_unreachable else FAILED
     found = steps.get("pin_verify_result") or look
     deviations = [] if state in _WHOLE else list(found.get("deviations") or ())
     pulled = steps.get("image_pull_result") or {}
     return {
         "state": state,
-        "message": message,
+        "cause": failed.cause if failed else "",
+        "message": _with_remedy(failed) if failed else "",
         "wanted": int(look.get("wanted") or 0),
         "pulled": sum(1 for one in images if one["outcome"] == "pulled"),
         "removed": sum(1 for one in images if one["outcome"] in ("removed", "would_remove")),
@@ -112,7 +82,7 @@ def node_report(
         "images": images,
         "plan": list(pulled.get("plan") or ()) if check_mode and look.get("missing") else [],
         "deviations": deviations,
-        "needs": _needs(state, message, images, deviations, is_only_verified),
+        "needs": _needs(failed, images, deviations, is_only_verified) if failed else "",
     }
 
 
@@ -153,27 +123,20 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _needs(
-    state: str,
-    message: str,
+    failure: NodeFailure,
     images: Sequence[Mapping[str, Any]],
     deviations: Sequence[Mapping[str, Any]],
     is_only_verified: bool,
 ) -> str:
-    """Say who or what mends a node, as far as one can know; empty where nothing failed."""
-    if state not in (FAILED, UNREACHABLE):
-        return ""
+    """Say who or what mends a node that failed, as far as one can know."""
     failed = [one for one in images if one["outcome"] == "failed"]
     if failed:
         return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
-    if state == UNREACHABLE and any(sign in message for sign in _REFUSED):
-        return PERSON
-    if state == UNREACHABLE or any(sign in message for sign in (_KILLED, *_PASSING)):
-        return RUN
-    if message.startswith(_DEVIATES) and not any(
-        remedy_for_deviation(one["kind"]).person for one in deviations
-    ):
+    if failure.cause == DEVIATES:
+        if any(remedy_for_deviation(one["kind"]).person for one in deviations):
+            return PERSON
         return PIN_IMAGES if is_only_verified else RUN
-    return PERSON
+    return PERSON if remedy_for_node(failure.cause).person else RUN
 
 
 def _details(node: Mapping[str, Any]) -> Iterable[str]:
@@ -186,14 +149,17 @@ def _details(node: Mapping[str, Any]) -> Iterable[str]:
         said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
         yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
     yield from _predicted_lines(node)
-    if node["message"].startswith(_DEVIATES):
+    if node["cause"] == DEVIATES:
         yield from _deviation_lines(node["deviations"])
 
 
 def _predicted_lines(node: Mapping[str, Any]) -> Iterable[str]:
     """Say what the images are, those first that are lost or let go."""
-    removed = [one["reference"] for one in node["images"] if one["outcome"] == "would_remove"]
+    outcomes = {one["reference"]: one["outcome"] for one in node["images"]}
+    removed = [one for one, outcome in outcomes.items() if outcome == "would_remove"]
     yield from (f"would remove {one}" for one in removed)
+    damaged = [one for one, outcome in outcomes.items() if outcome == "would_clear"]
+    yield from (f"would remove and pull again {one}" for one in damaged)
     yield from (f"would unpin {one}" for one in node["would_unpin"] if one not in removed)
     yield from (f"would pin {one}" for one in node["would_pin"])
     for one in node["plan"]:
@@ -238,7 +204,7 @@ def _failure(node: Mapping[str, Any]) -> str:
         failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
         images = readable_count(node["wanted"], "image")
         return f"{failed} of {images} failed ({', '.join(causes)})"
-    if node["message"].startswith(_DEVIATES):
+    if node["cause"] == DEVIATES:
         kinds = [one["kind"] for one in node["deviations"]]
         return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     return str(node["message"])
@@ -246,11 +212,15 @@ def _failure(node: Mapping[str, Any]) -> str:
 
 def _prediction(node: Mapping[str, Any]) -> str:
     pulls = [one for one in node["images"] if one["outcome"] == "would_pull"]
+    damaged = [one for one in node["images"] if one["outcome"] == "would_clear"]
     parts = []
     if pulls:
         images = readable_count(node["wanted"], "image")
         size = readable_bytes(sum(one["bytes"] for one in pulls))
         parts.append(f"{len(pulls)} of {images} would be pulled, {size}")
+    if damaged:
+        images = readable_count(len(damaged), "damaged image")
+        parts.append(f"{images} would be removed and pulled again")
     if node["stays_free"]:
         free = readable_bytes(node["stays_free"]["bytes"])
         about = "about" if node["stays_free"]["guessed"] else "at least"
@@ -278,14 +248,19 @@ def _predicted(steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]) 
     return {
         "would_pin": [subject for kind, subject in found if kind == "unpinned"],
         "would_unpin": sorted({*withdrawn, *(name for kind, name in found if kind == "stale_pin")}),
-        "stays_free": _stays_free(steps.get("storage_preflight_result") or {})
-        if look.get("missing")
-        else {},
+        "stays_free": _stays_free(steps) if look.get("missing") else {},
     }
 
 
-def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the storage check leaves of the image store's room, quota included."""
+def _stays_free(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the storage check leaves of the image store's room, quota included.
+
+    It does not know what damaged images take until they are removed and pulled again.
+    """
+    cleared = (steps.get("__pin_images_cleared") or {}).get("images") or ()
+    if any(one["outcome"] == "would_clear" for one in cleared):
+        return {}
+    storage = steps.get("storage_preflight_result") or {}
     rooms = [one for one in storage.get("filesystems") or () if "images" in one["uses"]]
     if not rooms:
         return {}
@@ -295,60 +270,26 @@ def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _state(
-    check_mode: bool,
-    look: Mapping[str, Any],
-    failure: Mapping[str, Any],
-    images: Sequence[Mapping[str, Any]],
-) -> tuple[str, str]:
-    if failure:
-        return FAILED, _one_line(failure)
-    if not look:
-        return FAILED, "it was never asked; see the messages above"
+def _failed(
+    look: Mapping[str, Any], failure: Mapping[str, Any], is_unreachable: bool
+) -> NodeFailure | None:
+    """Return why the node is not whole, where it failed."""
+    if failure or is_unreachable:
+        return failure_of_node(failure or look, is_unreachable)
+    return None if look else NodeFailure(OTHER, "it was never asked; see the messages above")
+
+
+def _with_remedy(failure: NodeFailure) -> str:
+    needed = remedy_for_node(failure.cause).needed
+    return f"{failure.message.rstrip('.')}. {needed}" if needed else failure.message
+
+
+def _state(check_mode: bool, look: Mapping[str, Any], images: Sequence[Mapping[str, Any]]) -> str:
+    """Return the state of a node that did not fail."""
     removals = any(one["outcome"] in ("removed", "would_remove") for one in images)
     if look.get("converged") and not removals:
-        return CONVERGED, ""
-    return (WOULD_CHANGE if check_mode else CHANGED), ""
-
-
-def _one_line(failure: Mapping[str, Any]) -> str:
-    said = " ".join(
-        str(failure.get(key) or "") for key in ("msg", "module_stderr", "module_stdout")
-    )
-    if any(sign in said for sign in _OLD_PYTHON):
-        return "its Python is too old. Python 3.8 or newer is needed (ansible_python_interpreter)."
-    if "module_stdout" in failure:
-        return _no_answer(failure)
-    # ansible-core 2.19 and newer put these words before the cause.
-    message = " ".join(str(failure.get("msg") or "").split())
-    return message.replace("Task failed: ", "").replace("Action failed: ", "")
-
-
-def _unreachable(failure: Mapping[str, Any]) -> str:
-    """Say why a node could not be reached: of all that ssh prints, the line that tells."""
-    said = str(failure.get("msg") or "").partition(_VIA_SSH)[2]
-    lines = [line for line in _NOISE.sub("", said).splitlines() if line.strip()]
-    refusals = [line for line in lines if any(sign in line for sign in _REFUSED)]
-    message = " ".join((refusals or lines)[-1].split()) if lines else _one_line(failure)
-    if any(sign in message for sign in _REFUSED):
-        return f"{message.rstrip('.')}. See to the login there: user, key, host key, sudo."
-    return message
-
-
-def _no_answer(failure: Mapping[str, Any]) -> str:
-    """Say how a module ended that returned nothing: ansible-core only says that it did not."""
-    code = int(failure.get("rc") or 0)
-    # Below 0 where no shell was between, as over a local connection.
-    number = -code if code < 0 else code - _RC_SIGNALS
-    if number in set(signal.Signals):
-        name = signal.Signals(number).name
-        hint = ", as when memory runs out" if number == signal.SIGKILL else ""
-        return f"{_KILLED} ({name}, rc {code}{hint}). Nothing that was done is lost: run again."
-    # Without pipelining there is a terminal, on which both come together.
-    printed = f"{failure['module_stdout']}\n{failure.get('module_stderr') or ''}"
-    lines = [line for line in printed.splitlines() if line.strip() and _CLOSED not in line]
-    last = " ".join(lines[-1].split()) if lines else "it printed nothing"
-    return f"a module gave no answer (rc {code}): {last}"
+        return CONVERGED
+    return WOULD_CHANGE if check_mode else CHANGED
 
 
 def _images(
@@ -388,9 +329,6 @@ def _damaged(
     A damaged image that is still there counts as present for the pull, in check mode too.
     """
     said = {one["reference"]: one for one in cleared.get("images") or ()}
-    for name, one in said.items():
-        if one["outcome"] == "would_clear":
-            said[name] = {**one, "outcome": "would_pull"}
     return {
         name: one
         for name, one in said.items()

@@ -457,6 +457,28 @@ LOG_IN = " See to the login there: user, key, host key, sudo."
             "ssh: connect to host jump port 22: Connection refused",
             "run",
         ),
+        (
+            (
+                "channel 0: open failed: connect failed: No route to host\r\nstdio forwarding failed\r\n"
+                "kex_exchange_identification: Connection closed by remote host\r\n"
+                "Connection closed by UNKNOWN port 65535\r\n"
+            ),
+            "channel 0: open failed: connect failed: No route to host",
+            "run",
+        ),
+        (
+            (
+                "ssh: connect to host 192.0.2.7 port 22: Connection timed out\r\n"
+                "ControlSocket /root/.ansible/cp/1 already exists, disabling multiplexing\r\n"
+            ),
+            "ssh: connect to host 192.0.2.7 port 22: Connection timed out",
+            "run",
+        ),
+        (
+            "Bad owner or permissions on /root/.ssh/config",
+            "Bad owner or permissions on /root/.ssh/config." + LOG_IN,
+            "person",
+        ),
         # Folded into one line, and nothing but noise.
         (
             ADDED.strip() + " ops@192.0.2.7: Permission denied (publickey).",
@@ -481,11 +503,61 @@ def test_why_ssh_did_not_reach_a_node(before: str, said: str, message: str, need
     assert (node["state"], node["message"], node["needs"]) == ("unreachable", message, needs)
 
 
-def test_a_folder_that_may_not_be_made() -> None:
-    """Ansible calls that unreachable as well; it is a login's right that lacks."""
-    msg = "Failed to create temporary directory. ... mkdir: Permission denied"
-    node = report({"unreachable": True, "msg": msg})
-    assert (node["message"], node["needs"]) == (msg + "." + LOG_IN, "person")
+NO_FOLDER = (
+    "Failed to create temporary directory. In some cases, you may have been able to authenticate and did"
+    " not have permissions on the target directory. Failed command was: ( umask 77 ), exited with result 1"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("", "no folder for Ansible's modules could be made." + LOG_IN),
+        (
+            ", stderr output: mkdir: /root/.ansible: Permission denied",
+            "no folder for Ansible's modules could be made: mkdir: /root/.ansible: Permission denied."
+            + LOG_IN,
+        ),
+        (
+            ", stderr output: mkdir: /root/.ansible: Read-only file system",
+            (
+                "no folder for Ansible's modules could be made: mkdir: /root/.ansible: Read-only file"
+                " system. Make room on the node, or see why its disk is read-only."
+            ),
+        ),
+    ],
+)
+def test_a_folder_that_could_not_be_made(said: str, message: str) -> None:
+    """Ansible calls that unreachable as well; no later run will make it."""
+    node = report({"unreachable": True, "msg": NO_FOLDER + said})
+    assert (node["message"], node["needs"]) == (message, "person")
+
+
+def test_a_full_disk_that_ansible_meets() -> None:
+    """It returns what the node printed."""
+    full = "mkdir: cannot create directory '/root/.ansible/tmp/x': No space left on device"
+    node = report({"unreachable": True, "msg": full})
+    assert (node["state"], node["cause"], node["needs"]) == ("unreachable", "disk", "person")
+    assert node["message"].startswith(full)
+
+
+def test_damaged_images_that_would_be_pulled_again() -> None:
+    """They are named; how much that is, and whether it fits, nobody knows before they are removed."""
+    node = report(
+        {**LACKING, "missing": [A]},
+        check_mode=True,
+        __pin_images_cleared={"images": [image(A, "would_clear")]},
+        image_pull_result={"images": [image(A, "present")], "plan": []},
+        storage_preflight_result={
+            "filesystems": [
+                {"uses": ["images"], "have_bytes": 9, "need_bytes": 0, "guessed_bytes": 0}
+            ]
+        },
+    )
+    assert node_lines({"n": node})[:2] == [
+        "n  would change  1 damaged image would be removed and pulled again",
+        f"     would remove and pull again {A}",
+    ]
 
 
 def test_deviations_of_a_node_that_failed() -> None:
@@ -517,7 +589,7 @@ def test_every_class_of_failure_has_a_remedy() -> None:
         ("cleared", "failed", False, ["failed"]),
         ("left", "present", False, ["left"]),
         ("failed", "present", False, ["failed"]),
-        ("would_clear", "present", True, ["would_pull"]),
+        ("would_clear", "present", True, ["would_clear"]),
     ],
 )
 def test_a_damaged_image(cleared: str, pulled: str, check_mode: bool, told: list[str]) -> None:
