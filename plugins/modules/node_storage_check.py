@@ -30,6 +30,13 @@ options:
       - All images that are to be pinned, by digest; those that are present count for what pins take later.
       - Images in O(locked) need not be repeated.
     default: []
+  renewed:
+    description:
+      - Images of O(locked) that are there, and will be removed before they are pulled again, as M(edgefleet.crio.image_content) does with
+        damaged ones. What they free counts with the bytes of their layers' tars.
+    type: list
+    elements: str
+    default: []
   min_free_bytes:
     description: What must stay free on the image store's filesystem, in bytes.
     type: int
@@ -248,6 +255,7 @@ def main() -> None:
         argument_spec={
             "locked": {"type": "dict", "options": OPTIONS, "required": True},
             "references": {"type": "list", "elements": "str", "default": []},
+            "renewed": {"type": "list", "elements": "str", "default": []},
             "min_free_bytes": {"type": "int", "default": 1073741824},
             "max_parallel": {"type": "int", "default": 12},
             "allow_pins_above_gc_threshold": {"type": "bool", "default": False},
@@ -264,6 +272,7 @@ def main() -> None:
                 module.params["min_free_bytes"], module.params["allow_pins_above_gc_threshold"]
             ),
             module.params["max_parallel"],
+            module.params["renewed"],
         )
     except EdgefleetError as error:
         share = PinnedShare("", 0, 0, 0, 0, "")

@@ -248,19 +248,14 @@ def _predicted(steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any]) 
     return {
         "would_pin": [subject for kind, subject in found if kind == "unpinned"],
         "would_unpin": sorted({*withdrawn, *(name for kind, name in found if kind == "stale_pin")}),
-        "stays_free": _stays_free(steps) if look.get("missing") else {},
+        "stays_free": _stays_free(steps.get("storage_preflight_result") or {})
+        if look.get("missing")
+        else {},
     }
 
 
-def _stays_free(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the storage check leaves of the image store's room, quota included.
-
-    It does not know what damaged images take until they are removed and pulled again.
-    """
-    cleared = (steps.get("__pin_images_cleared") or {}).get("images") or ()
-    if any(one["outcome"] == "would_clear" for one in cleared):
-        return {}
-    storage = steps.get("storage_preflight_result") or {}
+def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the storage check leaves of the image store's room, quota included."""
     rooms = [one for one in storage.get("filesystems") or () if "images" in one["uses"]]
     if not rooms:
         return {}

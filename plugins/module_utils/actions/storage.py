@@ -77,18 +77,25 @@ def check_storage(
     references: Sequence[str],
     limits: StorageLimits,
     max_parallel: int,
+    renewed: Sequence[str] = (),
 ) -> StorageAnswer:
     """Say whether what is missing of ``locked`` fits on this node now.
 
     :param references: all images that are to be pinned, those that are there already included.
+    :param renewed: images of ``locked`` that are there, and are removed before they are pulled again.
     :raises EdgefleetError: when CRI-O does not answer or a file cannot be understood.
     """
     require_root(host, "checking the storage")
     config = Crio(host).running_config()
     kubelet = read_kubelet_limits(host)
     leftovers = find_leftovers(host, config)
-    places = _without(leftovers, _places(host, config))
-    contents = contents_of(host, config.image_root)
+    before = contents_of(host, config.image_root)
+    contents = before.without(renewed)
+    places = _places(host, config)
+    # The few bytes of our own files among leftovers do not matter.
+    places = _with_room(places, places[-1], sum(one.bytes for one in leftovers))
+    gone = [layer for one, layer in before.layers.items() if one not in contents.layers]
+    places = _with_room(places, places[0], sum(layer.bytes for layer in gone))
     others = [root for root in store_roots(config) if root != config.image_root]
     budget = plan_storage(
         locked=locked,
@@ -200,13 +207,9 @@ def _places(host: Host, config: RunningConfig) -> list[Place]:
     return [_place(host, use, path) for use, path in paths]
 
 
-def _without(leftovers: Sequence[Leftover], places: list[Place]) -> list[Place]:
-    """Return the places with the staging folders of dead pulls removed, in the last one.
-
-    The few bytes of our own files among them do not matter.
-    """
-    freed = sum(one.bytes for one in leftovers)
-    accounts = {one.account for one in places[-1].filesystems}
+def _with_room(places: Sequence[Place], where: Place, freed: int) -> list[Place]:
+    """Return the places once so many bytes are removed in one of them."""
+    accounts = {one.account for one in where.filesystems}
     return [
         replace(
             place,

@@ -116,6 +116,14 @@ class StoreContents:
     images: Mapping[str, StoredImage]
     layers: Mapping[str, StoredLayer]
 
+    def without(self, names: Iterable[str]) -> StoreContents:
+        """Return what is left without the images of these names: a layer goes with its last image."""
+        going = frozenset(names)
+        images = {one: image for one, image in self.images.items() if not image.names & going}
+        lost = self.layers_of(self.images.keys() - images.keys()) - self.layers_of(images)
+        layers = {one: layer for one, layer in self.layers.items() if one not in lost}
+        return StoreContents(images, layers)
+
     def layers_of(self, images: Iterable[str]) -> set[str]:
         """Return the identifiers of all layers of these images."""
         found: set[str] = set()

@@ -181,6 +181,24 @@ def test_layers_of_additional_stores_are_there(host: FakeHost) -> None:
     assert (answer.share.present_bytes, answer.share.missing_bytes) == (0, record)
 
 
+def test_images_that_are_renewed(host: FakeHost) -> None:
+    """Their layers are fetched again, but for those of others; what they free is there for them."""
+    host.files[LAYERS_JSON] = layers_json((PRESENT, "", 5), (MISSING, PRESENT, 4096))
+    host.files[IMAGES_JSON] = json.dumps([
+        {"id": "1", "names": ["a"], "layer": MISSING},
+        {"id": "2", "names": ["b"], "layer": PRESENT},
+    ])  # fmt: skip
+    assert check(host).budget.missing_layers == 0
+    host.rooms = {STORE: ROOM, "/var/tmp": VAR_TMP}
+    host.expect(status_config())
+    answer = check_storage(host, IMAGE, ["a", "b"], StorageLimits(1), 1, renewed=["a"])
+    assert answer.budget.missing_layers == 1
+    store, temporary = answer.budget.rooms
+    assert store.filesystem.available_bytes == ROOM.available_bytes + 4096
+    assert temporary.need_bytes > 0
+    assert answer.share.present_bytes == 5
+
+
 def test_a_store_is_read_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its list of layers is some MB where thousands of images are."""
     read, paths = host.read, Counter[str]()

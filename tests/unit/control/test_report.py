@@ -542,7 +542,7 @@ def test_a_full_disk_that_ansible_meets() -> None:
 
 
 def test_damaged_images_that_would_be_pulled_again() -> None:
-    """They are named; how much that is, and whether it fits, nobody knows before they are removed."""
+    """They are named, and the storage check knows what that takes."""
     node = report(
         {**LACKING, "missing": [A]},
         check_mode=True,
@@ -550,12 +550,12 @@ def test_damaged_images_that_would_be_pulled_again() -> None:
         image_pull_result={"images": [image(A, "present")], "plan": []},
         storage_preflight_result={
             "filesystems": [
-                {"uses": ["images"], "have_bytes": 9, "need_bytes": 0, "guessed_bytes": 0}
+                {"uses": ["images"], "have_bytes": 9, "need_bytes": 1, "guessed_bytes": 0}
             ]
         },
     )
     assert node_lines({"n": node})[:2] == [
-        "n  would change  1 damaged image would be removed and pulled again",
+        "n  would change  1 damaged image would be removed and pulled again; that fits, at least 8 bytes stay free",
         f"     would remove and pull again {A}",
     ]
 
