@@ -591,13 +591,13 @@ class TestStorageCheck:
         run_module("node_storage_check", locked=LOCKED)
         run_module(
             "node_storage_check", locked=LOCKED, references=[A, B], min_free_bytes=7, max_parallel=2,
-            allow_pins_above_gc_threshold=True,
+            allow_pins_above_gc_threshold=True, renewed=[A],
         )  # fmt: skip
         run_module("node_storage_check", check_mode=True, locked=LOCKED, fail_on_shortage=False)
         assert seen == [
-            (given, [], StorageLimits(2**30, False), 12),
-            (given, [A, B], StorageLimits(7, True), 2),
-            (given, [], StorageLimits(2**30, False), 12),
+            (given, [], StorageLimits(2**30, False), 12, []),
+            (given, [A, B], StorageLimits(7, True), 2, [A]),
+            (given, [], StorageLimits(2**30, False), 12, []),
         ]
 
     def test_failure(self, host: FakeHost, run_module: RunModule) -> None:
