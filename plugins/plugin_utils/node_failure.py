@@ -40,7 +40,8 @@ _CLOSED = "Shared connection to"
 # and once the way through a jump host did not lead on.
 _NOISE = re.compile(
     r"Warning: Permanently added .*? to the list of known hosts\.?"
-    r"|kex_exchange_identification: .*|Connection closed by UNKNOWN port \d+|debug\d: .*"
+    r"|kex_exchange_identification: .*|debug\d: .*"
+    r"|Connection (?:closed by|reset by|to) UNKNOWN port \d+(?: timed out)?"
     r"|stdio forwarding failed.*|.*ControlSocket .* already exists, disabling multiplexing.*"
 )
 # What ssh and sudo say to a login that they do not let in.
@@ -49,10 +50,22 @@ _REFUSED = (
     "Host key verification failed",
     "Too many authentication failures",
     "Bad owner or permissions on",
+    "Bad configuration option",
+    "administratively prohibited",
     "a password is required",
     "Missing sudo password",
     "Incorrect sudo password",
     "Invalid/incorrect password",
+)
+# What ssh says of a way that leads to nobody; banners may follow.
+_NO_WAY = (
+    "open failed:",
+    "connect to host",
+    "Could not resolve",
+    "timed out",
+    "Connection refused",
+    "Connection reset",
+    "No route to host",
 )
 # Before a module is sent Ansible makes a folder for it, and calls a node unreachable where it cannot.
 _NO_FOLDER = "Failed to create temporary directory"
@@ -99,7 +112,7 @@ def _of_connection(said: str) -> NodeFailure:
     printed = _NOISE.sub("", said.partition(_VIA_SSH)[2])
     lines = [_one_line(line) for line in printed.splitlines() if line.strip()]
     lines = lines or [_one_line(said)]
-    for cause, signs in ((LOGIN, _REFUSED), (DISK, _BAD_DISK)):
+    for cause, signs in ((LOGIN, _REFUSED), (DISK, _BAD_DISK), (UNREACHABLE, _NO_WAY)):
         for line in lines:
             if any(sign in line for sign in signs):
                 return NodeFailure(cause, line)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..module_utils.documents.readable import readable_bytes, readable_count
-from .node_failure import DEVIATES, OTHER, NodeFailure, failure_of_node
+from .node_failure import DEVIATES, DISK, LOGIN, OTHER, NodeFailure, failure_of_node
 from .remedies import remedy_for, remedy_for_deviation, remedy_for_node
 
 CONVERGED = "converged"
@@ -130,6 +130,8 @@ def _needs(
 ) -> str:
     """Say who or what mends a node that failed, as far as one can know."""
     failed = [one for one in images if one["outcome"] == "failed"]
+    if failure.cause in (LOGIN, DISK):
+        return PERSON
     if failed:
         return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
     if failure.cause == DEVIATES:

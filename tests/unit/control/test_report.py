@@ -475,6 +475,16 @@ LOG_IN = " See to the login there: user, key, host key, sudo."
             "run",
         ),
         (
+            "ssh: connect to host 192.0.2.7 port 22: Connection timed out\r\nSee you at the next window.",
+            "ssh: connect to host 192.0.2.7 port 22: Connection timed out",
+            "run",
+        ),
+        (
+            "channel 0: open failed: administratively prohibited: open failed\r\nstdio forwarding failed",
+            "channel 0: open failed: administratively prohibited: open failed." + LOG_IN,
+            "person",
+        ),
+        (
             "Bad owner or permissions on /root/.ssh/config",
             "Bad owner or permissions on /root/.ssh/config." + LOG_IN,
             "person",
@@ -501,6 +511,14 @@ def test_why_ssh_did_not_reach_a_node(before: str, said: str, message: str, need
     msg = f"{before}Failed to connect to the host via ssh: {said}"
     node = report({"unreachable": True, "msg": msg})
     assert (node["state"], node["message"], node["needs"]) == ("unreachable", message, needs)
+
+
+def test_a_login_that_ended_in_the_middle() -> None:
+    """What the next run could pull does not matter where it is not let in."""
+    failed = image(A, "failed", cause="unreachable")
+    denied = {"unreachable": True, "msg": "ops@n: Permission denied (publickey)."}
+    node = report({**LACKING, **denied}, image_pull_result={"images": [failed]})
+    assert node["needs"] == "person"
 
 
 NO_FOLDER = (
