@@ -147,12 +147,18 @@ def main() -> None:
             "overrides": [],
         }
         module.fail_json(msg=str(error), path=path, **empty, **error.details())
-    module.exit_json(path=path, **_result(path, written))
+    # Ansible shows what a task returned, also of one that was told not to.
+    diff = {"diff": _diff(path, written)} if module._diff else {}
+    module.exit_json(path=path, **_result(written), **diff)
 
 
-def _result(path: str, written: DropInResult) -> dict[str, Any]:
+def _diff(path: str, written: DropInResult) -> dict[str, str]:
+    before, after = comparable_drop_ins(written.before or "", written.plan.text or "")
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def _result(written: DropInResult) -> dict[str, Any]:
     plan = written.plan
-    before, after = comparable_drop_ins(written.before or "", plan.text or "")
     return {
         "changed": plan.changed,
         "references": [one for one in plan.references if one not in written.merged],
@@ -161,12 +167,6 @@ def _result(path: str, written: DropInResult) -> dict[str, Any]:
         "withdrawn": list(plan.withdrawn),
         "overridden_by": list(written.files.overriding),
         "overrides": list(written.files.overridden),
-        "diff": {
-            "before_header": path,
-            "after_header": path,
-            "before": before,
-            "after": after,
-        },
     }
 
 

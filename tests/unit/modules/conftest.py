@@ -54,7 +54,8 @@ def run_module(
         module = MODULES[name]
         (kind,) = {"LocalHost", "LocalReader", "LocalContentHost"} & set(vars(module))
         monkeypatch.setattr(module, kind, lambda: host)
-        arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_remote_tmp": "/tmp"}
+        arguments = {"_ansible_diff": True, **options}
+        arguments.update({"_ansible_check_mode": check_mode, "_ansible_remote_tmp": "/tmp"})
         with pytest.raises(SystemExit) as ended:
             _main(module, arguments, monkeypatch)
         result: dict[str, Any] = json.loads(capsys.readouterr().out)

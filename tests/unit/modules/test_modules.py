@@ -209,6 +209,11 @@ class TestPinnedFile:
             "after": f'[crio]\n  [crio.image]\n    pinned_images = [\n      "{A}",\n      "x",\n    ]\n',
         }  # fmt: skip
 
+    def test_no_diff_unless_asked(self, host: FakeHost, run_module: RunModule) -> None:
+        """Ansible shows every diff that is returned where it shows any."""
+        host.expect(crio_version(), check_config(COPY))
+        assert "diff" not in run_module("crio_pinned_file", references=[A], _ansible_diff=False)
+
     def test_staged(self, host: FakeHost, run_module: RunModule) -> None:
         """What is kept is named."""
         host.files[DROP_IN] = render_drop_in([B])
