@@ -37,10 +37,10 @@ _UNPINNING = [
 ]
 # The journal before and after each image that is removed.
 _REMOVING = [Death("pinned_image_set", 2, *call) for call in (*_NOTING, ("write", 3))]
-# What a pull left that died gets another name, and is removed: two files and their folder.
+# What a pull left that died gets another name, and its two files go.
 _CLEANING = [
     Death("pinned_image_set", 1, "renameat", 1),
-    *(Death("pinned_image_set", 1, "unlinkat", nth) for nth in (1, 2, 3)),
+    *(Death("pinned_image_set", 1, "unlinkat", nth) for nth in (1, 2)),
 ]
 _DEAD_PULL = "/var/tmp/container_images_storage4711"
 _SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}

@@ -23,7 +23,8 @@ _PYTHON = "/usr/bin/python3"
 _MODULE = re.compile(rb"module_fqn='[\w.]*\.(\w+)'")
 # What changes a file, or makes the change lasting; reading harms nobody.
 _CALLS = "write,pwrite64,fchmod,fsync,mkdirat,renameat,unlinkat"
-# Every file of ours, and the folders by whose handles they are made, renamed and removed.
+# Every file of ours, and the folders by whose handles they are made, renamed and removed; a dead pull's
+# folder is one once it is removed.
 _FILES = (
     "/run",
     "/run/edgefleet-crio",
@@ -37,6 +38,9 @@ _FILES = (
     "/var/lib/edgefleet-crio",
     "/var/lib/edgefleet-crio/journal.jsonl",
     "/var/lib/edgefleet-crio/turn",
+    "/var/tmp",
+    "/var/tmp/container_images_storage4711",
+    "/var/tmp/container_images_storage4711.edgefleet-going",
 )
 
 
