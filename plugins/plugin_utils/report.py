@@ -129,9 +129,9 @@ def _needs(
     is_only_verified: bool,
 ) -> str:
     """Say who or what mends a node that failed, as far as one can know."""
-    failed = [one for one in images if one["outcome"] == "failed"]
     if failure.cause in (LOGIN, DISK):
         return PERSON
+    failed = [one for one in images if one["outcome"] == "failed"]
     if failed:
         return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
     if failure.cause == DEVIATES:

@@ -15,7 +15,7 @@ from pathlib import Path
 from fleet import CHECKOUT
 from lab import GIB, Lab, NodeSpec
 
-from . import report, simulated, suite
+from . import locks, report, simulated, suite
 from .rows import Row
 from .ways import Site
 
@@ -33,7 +33,7 @@ _PARTS: Sequence[Part] = (
         suite.storage_rows,
     ),
     ("plan", [NodeSpec("edge1", store_size=8 * GIB)], suite.plan_rows),
-    ("lock", _EDGE, suite.lock_rows),
+    ("lock", _EDGE, locks.lock_rows),
     ("converged", [NodeSpec(f"edge{number}") for number in (1, 2, 3)], suite.converged_rows),
 )
 

@@ -15,6 +15,9 @@ from lab import MIB
 from lab.oci import LayerSpec
 from lab.payload import AMD64, ARM64, ImageSpec, Payload, PushedImage
 
+# What the whole bench takes of release-like payloads, and of images over one layer.
+SEEDS = (1, 2, 3)
+ONE_LAYER_COUNTS = (5, 20, 60)
 _KIB = 1024
 # One file in so many bytes, about what the file trees of distributions have.
 _BYTES_PER_FILE = 24 * _KIB

@@ -44,11 +44,11 @@ class Work:
 def simulated_rows() -> list[Row]:
     """Every shape of payload at both rates: ours as it is by default, and today's workers."""
     works = [
-        *(Work("release-like", seed, payloads.release_like(seed), BARS) for seed in (1, 2, 3)),
+        *(Work("release-like", seed, payloads.release_like(seed), BARS) for seed in payloads.SEEDS),
         Work("services", 1, payloads.services(1), BARS),
         *(
             Work(f"{count} over one layer", 1, payloads.over_one_layer(count, 1), ONE_LAYER_BARS)
-            for count in (5, 20, 60)
+            for count in payloads.ONE_LAYER_COUNTS
         ),
     ]
     return [simulated_row(work, rate) for work in works for rate in work.bars]

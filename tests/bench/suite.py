@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from lab import payload
 
-from . import converged, locks, payloads, plans, pulls, storage
+from . import converged, payloads, plans, pulls, storage
 from .pulls import Task
 from .rows import BLIND, BLIND_PAUSED, NAIVE, Row
 from .ways import Site
 
-SEEDS = (1, 2, 3)
 # Manifests and small layers weigh more beside 30 MB.
 ONE_LAYER_BAR = 1.03
 _QUICK = (BLIND, BLIND_PAUSED)
@@ -22,7 +21,7 @@ _ALL = (*_QUICK, NAIVE)
 def release_pulls(site: Site) -> list[Row]:
     """Three release-like payloads at both rates; today's slower ways with the first."""
     rows = []
-    for seed in SEEDS:
+    for seed in payloads.SEEDS:
         images = site.lab.push(payloads.release_like(seed))
         for rate in pulls.TIME_BARS:
             task = Task("release-like", seed, images, rate, timed=True)
@@ -43,7 +42,7 @@ def services_pulls(site: Site) -> list[Row]:
 def one_layer_pulls(site: Site) -> list[Row]:
     """5, 20 and 60 images over one layer."""
     rows = []
-    for count in (5, 20, 60):
+    for count in payloads.ONE_LAYER_COUNTS:
         images = site.lab.push(payloads.over_one_layer(count, 1))
         task = Task(f"{count} over one layer", 1, images, 100, bytes_bar=ONE_LAYER_BAR)
         rows += pulls.pull_rows(site, site.lab.nodes[0], task, _ALL)
@@ -53,7 +52,7 @@ def one_layer_pulls(site: Site) -> list[Row]:
 def half_filled_pulls(site: Site) -> list[Row]:
     """Release-like payloads of which the store has every other image."""
     rows = []
-    for seed in SEEDS[:2]:
+    for seed in payloads.SEEDS[:2]:
         images = site.lab.push(payloads.release_like(seed))
         half = payloads.half_of(images, seed)
         task = Task("release-like on half of it", seed, images, 100, half)
@@ -85,11 +84,6 @@ def plan_rows(site: Site) -> list[Row]:
         for large in (plans.MANY_LAYERS, plans.MANY_REFERENCES)
         for row in plans.plan_rows(site, site.lab.nodes[0], large, 1)
     ]
-
-
-def lock_rows(site: Site) -> list[Row]:
-    """Two hundred images, without and with what is kept of manifests."""
-    return locks.lock_rows(site)
 
 
 def converged_rows(site: Site) -> list[Row]:

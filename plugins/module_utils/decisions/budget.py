@@ -409,6 +409,5 @@ def describe_pins(share: PinnedShare) -> str:
         f"pinned images alone will take {size(share.bytes)} ({size(share.present_bytes)} present,"
         f" {size(share.missing_bytes)} to be pulled) of {size(share.total_bytes)} on the filesystem"
         f" of {share.path}, more than the {size(share.threshold_bytes)} at which the kubelet"
-        f" collects images"
-        f" ({share.source}); as it may not collect pinned ones, it would evict pods"
+        f" collects images ({share.source}); as it may not collect pinned ones, it would evict pods"
     )

@@ -36,8 +36,8 @@ class RegistryState:
     """What one registry's answers say of it; moments as monotonic seconds.
 
     ``silences`` counts the times in a row at which it did not answer, was not reached or let nobody
-    in, pulls under way at one moment as one; ``since`` is when the last answer or silence came; from ``closed_until`` on
-    it may be asked again.
+    in, pulls under way at one moment as one; ``since`` is when the last answer or silence came;
+    from ``closed_until`` on it may be asked again.
     """
 
     silences: int = 0

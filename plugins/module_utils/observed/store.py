@@ -118,9 +118,12 @@ class StoreContents:
 
     def without(self, names: Iterable[str]) -> StoreContents:
         """Return what is left without the images of these names: a layer goes with its last image."""
-        going = frozenset(names)
-        images = {one: image for one, image in self.images.items() if not image.names & going}
-        lost = self.layers_of(self.images.keys() - images.keys()) - self.layers_of(images)
+        named = frozenset(names)
+        going = {one for one, image in self.images.items() if image.names & named}
+        if not going:
+            return self
+        images = {one: image for one, image in self.images.items() if one not in going}
+        lost = self.layers_of(going) - self.layers_of(images)
         layers = {one: layer for one, layer in self.layers.items() if one not in lost}
         return StoreContents(images, layers)
 

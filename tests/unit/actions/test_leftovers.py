@@ -107,14 +107,15 @@ def test_removed(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (after["phase"], after["paths"], after["bytes"]) == ("after", [f"{STAGED}2"], 5)
 
 
+def no_room(path: str, _what: str) -> None:
+    """Fail to write or rename."""
+    raise HostError(f"writing {path}", "No space left on device")
+
+
 def test_removed_without_another_name(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the name is taken, or the disk has no room for it."""
     node.files[f"{STAGED}1/1"] = "1"
-
-    def fail(path: str, _name: str) -> None:
-        raise HostError(f"renaming {path}", "No space left on device")
-
-    monkeypatch.setattr(node, "rename", fail)
+    monkeypatch.setattr(node, "rename", no_room)
     assert remove_leftovers(node, CONFIG) == (Leftover(f"{STAGED}1", 1, "removed"),)
 
 
@@ -142,11 +143,7 @@ def test_killed_while_removing(node: FakeHost, monkeypatch: pytest.MonkeyPatch) 
 def test_a_full_disk(node: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal that cannot be written is no reason not to make room."""
     node.files[f"{STAGED}1/1"] = "1"
-
-    def fail(path: str, _text: str) -> None:
-        raise HostError(f"writing {path}", "No space left on device")
-
-    monkeypatch.setattr(node, "append", fail)
+    monkeypatch.setattr(node, "append", no_room)
     assert remove_leftovers(node, CONFIG) == (Leftover(f"{STAGED}1", 1, "removed"),)
     assert JOURNAL not in node.files
 

@@ -16,7 +16,6 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
-PLAYBOOKS = ("pin_images", "verify_images", "unpin_images")
 # Without a Python no module runs there: the nodes are on this machine, and it stays as it is.
 INVENTORY = """
 [other]
