@@ -103,7 +103,7 @@ build: tools ## gate: the collection builds, installs into an empty path and is 
 # Each of the two has nodes of its own; they wait for links and daemons as much as they work.
 integration: setup ## gate: modules, roles and playbooks on real nodes
 	@python -m tooling.venvs matrix
-	pytest tests/integration --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	pytest tests/integration --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 molecule: setup ## gate: every molecule scenario on real nodes
 	python -m tooling.molecule
