@@ -9,14 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fleet import CHECKOUT
-from lab import GIB, MIB, Lab, LabError, NodeSpec, payload, places, take_down
+from lab import GIB, MIB, Lab, LabError, NodeSpec, build, payload, places, take_down
 from lab.disks import mounted_below
+from lab.network import Network
 from lab.processes import Process, of_namespace
 from lab.registry import NAMESPACE, Registry
 
@@ -125,6 +127,25 @@ def test_a_lab_that_cannot_start_leaves_nothing() -> None:
     name = "broken"
     with pytest.raises(LabError, match="no filesystem 'zfs' in the lab: ext4 or xfs"):
         Lab.up([NodeSpec("good"), NodeSpec("bad", store_fs="zfs")], name)
+    assert traces(name, token_of(name)) == []
+
+
+def test_ctrl_c_as_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's pool does not wait for a thread that was interrupted as it started: it begins nothing."""
+    name = "startled"
+    start, built = threading.Thread.start, build.ensure()
+    plugged: list[str] = []
+
+    def startled(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "ensure", lambda: built)
+    monkeypatch.setattr(threading.Thread, "start", startled)
+    monkeypatch.setattr(Network, "plug", lambda _network, name, _host: plugged.append(name))
+    with pytest.raises(KeyboardInterrupt):
+        Lab.up([NodeSpec("one")], name)
+    assert plugged == []
     assert traces(name, token_of(name)) == []
 
 

@@ -12,7 +12,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -152,9 +152,19 @@ class Lab:
         registries_conf = _registries_conf(self.network.token)
         registries_conf.parent.mkdir(parents=True, exist_ok=True)
         registries_conf.write_text(_REGISTRIES_CONF.format(self.network.address(REGISTRY_HOST)))
+        # What is submitted begins when all is: Ctrl-C in the middle of submitting leaves a thread that
+        # the pool's end does not know, and does not wait for.
+        all_submitted: Future[None] = Future()
         with ThreadPoolExecutor() as pool:
-            tasks = [pool.submit(self._start_registry)]
-            tasks += [pool.submit(self._start_node, machine) for machine in self._machines]
+            try:
+                tasks = [pool.submit(self._start_registry, all_submitted)]
+                tasks += [
+                    pool.submit(self._start_node, all_submitted, one) for one in self._machines
+                ]
+                all_submitted.set_result(None)
+            finally:
+                # Does nothing to one that has its result.
+                all_submitted.cancel()
             # Ctrl-C must meet us here: then the pool's end waits for those that still start things,
             # and nothing is started after it was taken down. Met in that end, it would not wait.
             for task in tasks:
@@ -162,13 +172,15 @@ class Lab:
         for node in self.nodes:
             node.wait_ready()
 
-    def _start_registry(self) -> None:
+    def _start_registry(self, all_submitted: Future[None]) -> None:
+        all_submitted.result()
         self.network.plug(NAMESPACE, REGISTRY_HOST)
         self.registry.create(self._registry_program)
         self.registry.start()
         payload.push(payload.PAUSE, self.registry)
 
-    def _start_node(self, machine: Machine) -> None:
+    def _start_node(self, all_submitted: Future[None], machine: Machine) -> None:
+        all_submitted.result()
         machine.create({**node_files(self.registry.address), **self._keys.node_files()})
         machine.boot()
 
