@@ -19,8 +19,6 @@ from unit.fake_host import FakeHost
 # The same examples every time, and no deadline on machines that are shared.
 settings.register_profile("gates", derandomize=True, deadline=None)
 settings.load_profile("gates")
-# Other versions of Python and Ansible fail on what they lack, not on rare input.
-settings.register_profile("versions", settings.get_profile("gates"), max_examples=10)
 
 
 @pytest.fixture
