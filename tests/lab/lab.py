@@ -11,7 +11,7 @@ import json
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -155,12 +155,15 @@ class Lab:
         # What is submitted begins when all is: Ctrl-C in the middle of submitting leaves a thread that
         # the pool's end does not know, and does not wait for.
         all_submitted: Future[None] = Future()
+
+        def begin(start: Callable[..., None], *given: Machine) -> None:
+            all_submitted.result()
+            start(*given)
+
         with ThreadPoolExecutor() as pool:
             try:
-                tasks = [pool.submit(self._start_registry, all_submitted)]
-                tasks += [
-                    pool.submit(self._start_node, all_submitted, one) for one in self._machines
-                ]
+                tasks = [pool.submit(begin, self._start_registry)]
+                tasks += [pool.submit(begin, self._start_node, one) for one in self._machines]
                 all_submitted.set_result(None)
             finally:
                 # Does nothing to one that has its result.
@@ -172,15 +175,13 @@ class Lab:
         for node in self.nodes:
             node.wait_ready()
 
-    def _start_registry(self, all_submitted: Future[None]) -> None:
-        all_submitted.result()
+    def _start_registry(self) -> None:
         self.network.plug(NAMESPACE, REGISTRY_HOST)
         self.registry.create(self._registry_program)
         self.registry.start()
         payload.push(payload.PAUSE, self.registry)
 
-    def _start_node(self, all_submitted: Future[None], machine: Machine) -> None:
-        all_submitted.result()
+    def _start_node(self, machine: Machine) -> None:
         machine.create({**node_files(self.registry.address), **self._keys.node_files()})
         machine.boot()
 
