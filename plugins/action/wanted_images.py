@@ -15,8 +15,10 @@ from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list, warn
+from ..plugin_utils.settings import Play
 
-_SHOWN_REPEATS = 3
+_POOL = "pin_images_pool"
+_SHOWN = 3
 
 
 class ActionModule(ActionBase):
@@ -27,50 +29,63 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        """Read the lock or the sets, and return the references of each pool."""
+        """Read the locks or sets of all nodes of the play, and return the references of each pool."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
-                "lock": {"type": "str"},
-                "lock_checksum": {"type": "str"},
-                "sets": {"type": "raw"},
-                "pools": {"type": "list", "elements": "str", "required": True},
+                "settings": {"type": "dict", "required": True},
+                "defaults": {"type": "dict", "required": True},
             },
         )
-        try:
-            result.update(self._read(arguments))
-        except EdgefleetError as error:
-            result.update(failed=True, msg=str(error))
-        return result
+        variables: dict[str, Any] = task_vars or {}
+        play = Play(variables["inventory_hostname"], variables["hostvars"], arguments["defaults"])
+        own = {name: one for name, one in arguments["settings"].items() if name != _POOL}
+        pool = {_POOL: arguments["settings"][_POOL]}
+        wanted, sources = [], play.settings(own, variables["ansible_play_hosts_all"])
+        for source in sources:
+            pools = sorted(one.settings[_POOL] for one in play.settings(pool, source.nodes))
+            try:
+                read = self._read(source.settings, pools)
+            except EdgefleetError as error:
+                nodes = f"for {_some(source.nodes)}: " if len(sources) > 1 else ""
+                return {**result, "failed": True, "msg": f"{nodes}{error}"}
+            wanted.append({"settings": source.settings, "nodes": source.nodes, **read})
+        return {**result, "changed": False, "wanted": wanted}
 
-    def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _read(self, settings: dict[str, Any], pools: list[str]) -> dict[str, Any]:
         host, folders = LocalControlHost(), search_folders(self._loader.get_basedir())
-        lock, checksum = None, str(arguments["lock_checksum"] or "")
-        if checksum and not arguments["lock"]:
+        path, checksum = settings["pin_images_lock"], settings["pin_images_lock_checksum"]
+        lock = None
+        if checksum and not path:
             raise EdgefleetError(
-                "option lock_checksum", "there is no lock to check", "Give the lock as well."
+                "pin_images_lock_checksum",
+                "there is no lock to check",
+                "Give pin_images_lock as well.",
             )
-        if arguments["lock"]:
+        if path:
             lock = (
-                read_checked_lock(host, arguments["lock"], checksum, folders)
+                read_checked_lock(host, path, checksum, folders)
                 if checksum
-                else read_lock(host, arguments["lock"], folders)
+                else read_lock(host, path, folders)
             )
-            sets = lock.pinned_image_sets(arguments["lock"])
+            sets = lock.pinned_image_sets(path)
         else:
-            sets = read_sets(host, source_list(arguments["sets"]), folders)
+            sets = read_sets(host, source_list(settings["pin_images_sets"]), folders)
         for one in sets:
             if one.repeated:
-                shown = ", ".join(one.repeated[:_SHOWN_REPEATS])
+                shown = ", ".join(one.repeated[:_SHOWN])
                 warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
-        pools = sorted(set(arguments["pools"]))
         named = sorted({one.pool for one in sets if one.pool is not None})
         for pool in set(pools).difference(named) if named else ():
             warn(
                 f"pool {pool!r} takes only the sets for every pool: the others are for {', '.join(named)}"
             )
         return {
-            "changed": False,
             "references": {pool: list(references_for_pool(sets, pool)) for pool in pools},
             "lock": lock_document(lock) if lock else None,
         }
+
+
+def _some(nodes: list[str]) -> str:
+    more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
+    return f"{', '.join(nodes[:_SHOWN])}{more}"

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: wanted_images
-short_description: Read which images each pool of nodes wants, from a lock or from sets
+short_description: Read which images the nodes of a play want, from locks or from sets
 version_added: 0.1.0
 description:
-  - Reads and checks a lock or sets on the control node, before any node is touched.
+  - Reads and checks locks or sets on the control node, before any node is touched. It is meant to run once for all nodes of the play,
+    and reads once what nodes share.
   - Contacts neither nodes nor registries.
 options:
-  lock:
-    description: Path of a lock that M(edgefleet.crio.image_lock) wrote. With it, O(sets) are not read.
-    type: str
-  lock_checksum:
+  settings:
     description:
-      - What the lock's content must be, as a SHA-256 value, or as the path of a file that C(sha256sum) wrote. It is checked before
-        anything of the lock is used.
-      - Without a lock it is an error.
-    type: str
-  sets:
-    description:
-      - The sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document itself, or a plain set
-        with C(name), C(images) and, unless it is for every pool, C(pool).
-      - A string stands for a list of paths, separated by commas or line breaks.
-      - A relative path is looked for in the current directory, then beside the playbook.
-    type: list
-    elements: raw
-  pools:
-    description: The pools of the nodes at hand. A pool that no set names is an error.
-    type: list
-    elements: str
+      - What the node at hand is set to, by the names of the variables. Those of the other nodes are taken from their inventory;
+        one that is another one here than the inventory says, as a variable of the play is, holds for all.
+      - C(pin_images_lock) is the path of a lock that M(edgefleet.crio.image_lock) wrote. With it, sets are not read. Empty for none.
+      - C(pin_images_lock_checksum) is what the lock's content must be, as a SHA-256 value, or as the path of a file that C(sha256sum)
+        wrote. It is checked before anything of the lock is used. Empty to take any; without a lock it is an error.
+      - C(pin_images_sets) is the sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document
+        itself, or a plain set with C(name), C(images) and, unless it is for every pool, C(pool). A string stands for a list of paths,
+        separated by commas or line breaks. A relative path is looked for in the current directory, then beside the playbook.
+      - C(pin_images_pool) is the pool of the node. That no set is for it is an error; that only sets for every pool are, while others
+        name pools, is warned of.
+      - Others than these only tell nodes apart.
+    type: dict
+    required: true
+  defaults:
+    description: What holds for a node whose inventory says nothing, by the names of the variables.
+    type: dict
     required: true
 extends_documentation_fragment:
   - edgefleet.crio.attributes
@@ -46,21 +44,38 @@ author:
 EXAMPLES = r"""
 - name: Read what is wanted
   edgefleet.crio.wanted_images:
-    lock: site.lock.yml
-    pools: [edge]
-  register: wanted
+    settings:
+      pin_images_lock: "{{ pin_images_lock }}"
+      pin_images_lock_checksum: ""
+      pin_images_sets: []
+      pin_images_pool: "{{ pin_images_pool }}"
+    defaults:
+      pin_images_lock: site.lock.yml
+      pin_images_pool: edge
+  register: read
   run_once: true
 """
 
 RETURN = r"""
-references:
-  description: For each pool, the references that its nodes want, sorted.
+wanted:
+  description: What nodes want, once for each of the settings that differ.
   returned: success
-  type: dict
-  sample:
-    edge: ["registry.example.com/edge/app@sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1"]
-lock:
-  description: The lock's content, C(null) when sets were read.
-  returned: success
-  type: dict
+  type: list
+  elements: dict
+  contains:
+    settings:
+      description: What the nodes are set to, by the names of the variables, all but V(pin_images_pool).
+      type: dict
+    nodes:
+      description: Their names.
+      type: list
+      elements: str
+    references:
+      description: For each of their pools, the references that its nodes want, sorted.
+      type: dict
+      sample:
+        edge: ["registry.example.com/edge/app@sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1"]
+    lock:
+      description: The lock's content, C(null) when sets were read.
+      type: dict
 """

@@ -295,11 +295,10 @@ def _images(
     told: dict[str, Mapping[str, Any]] = {}
     if look.get("missing"):
         pulled = steps.get("image_pull_result", {}).get("images") or ()
-        lock = steps.get("__pin_images_made_lock", {})
         told.update((one["reference"], one) for one in pulled)
         told.update(_damaged(steps.get("__pin_images_cleared", {}), told))
         told.update(
-            (one["reference"], one) for one in _not_locked(lock, look["missing"], check_mode)
+            (one["reference"], one) for one in _not_locked(steps, look["missing"], check_mode)
         )
     if look.get("removable"):
         removed = steps.get("image_pull_removal_result", {}).get("images") or ()
@@ -335,7 +334,7 @@ def _damaged(
 
 
 def _not_locked(
-    lock: Mapping[str, Any], missing: Sequence[str], check_mode: bool
+    steps: Mapping[str, Mapping[str, Any]], missing: Sequence[str], check_mode: bool
 ) -> list[dict[str, Any]]:
     """Return what the node lacks and no registry told anything of, when the run made its lock.
 
@@ -344,6 +343,6 @@ def _not_locked(
     """
     return [
         {**one, "outcome": "failed", "message": f"locking on the control node: {one['message']}"}
-        for one in lock.get("unresolved") or ()
+        for one in steps.get("__pin_images_not_locked", {}).get("images") or ()
         if one["reference"] in missing and (check_mode or one["cause"] != "not_found")
     ]

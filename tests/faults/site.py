@@ -22,11 +22,11 @@ from lab.payload import PushedImage
 from lab.pod import Pod
 from lab.processes import Process, of_namespace, wait_for
 from lab.registry import NAMESPACE
+from sampling import Sampler
 
 from . import invariants
 from .fault import Fault
 from .proxy import Proxy
-from .sampling import Sampler
 
 # Two sets that share half of their images: whichever a node has, the other one is the next work.
 _COUNT = 9

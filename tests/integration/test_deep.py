@@ -149,11 +149,8 @@ def test_nothing_goes_that_cannot_come_back(deep: Fleet, images: Images) -> None
     node.exec(["rm", gone])
     assert deep.lock([str(deep.work / "few.yml")], deep.work / "few.lock.yml").rc == 0
     lock = {"pin_images_lock": str(deep.work / "few.lock.yml"), "pin_images_retries": 0}
-    deep.lab.registry.stop()
-    try:
+    with deep.lab.registry.away():
         kept = run(deep, **lock)
-    finally:
-        deep.lab.registry.start()
     assert kept.rc != 0
     (image,) = kept.node("node1")["images"]
     assert image["reference"] == images[APART].reference

@@ -285,10 +285,9 @@ def test_the_registry_can_be_away(pair: Lab) -> None:
     """Stopped, it refuses connections; started again, its images are there."""
     image, _other = pair.push(TWO_IMAGES)
     node = pair.node("ext")
-    pair.registry.stop()
-    refused = node.exec(["crictl", "pull", image.reference], check=False)
-    assert "connection refused" in refused.stderr
-    pair.registry.start()
+    with pair.registry.away():
+        refused = node.exec(["crictl", "pull", image.reference], check=False)
+        assert "connection refused" in refused.stderr
     node.exec(["crictl", "pull", image.reference])
 
 

@@ -9,7 +9,6 @@ import base64
 import json
 import re
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
 from lab.oci import LayerSpec
 from lab.processes import wait_for
 from lab.registry import NAMESPACE, Registry
+from sampling import Sampler
 
 Images = list[payload.PushedImage]
 
@@ -253,25 +253,11 @@ def test_a_changing_set_never_unpins_what_stays(pinned: Fleet, images: Images) -
     stay, out = set(references(images[1:10])), images[0]
     node = pinned.node("node1")
     node.exec(["crictl", "rmi", images[10].reference])
-    lost: list[set[str]] = []
-    samples = 0
-    stop = threading.Event()
-
-    def sample() -> None:
-        nonlocal samples
-        while not stop.wait(0.1):
-            samples += 1
-            lost.append(stay - node.pinned())
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
     new = [str(pinned.set_file("new", images[1:11]))]
-    run = pinned.pin(pin_images_sets=new)
-    stop.set()
-    sampler.join()
+    with Sampler(node, frozenset(stay)) as sampler:
+        run = pinned.pin(pin_images_sets=new)
     assert run.rc == 0
-    assert samples > 10
-    assert [one for one in lost if one] == []
+    assert sampler.unpinned() == set()
     assert is_pinned(node, images[10])
     assert is_present(node, out)
     assert not is_pinned(node, out)
@@ -321,11 +307,8 @@ def test_a_missing_image_costs_only_itself(fleet: Fleet, images: Images) -> None
 def test_a_pod_that_waits_is_served_first(fleet: Fleet, images: Images) -> None:
     """Somebody asked CRI-O for an image while the registry was away: that one is begun first."""
     node, last = fleet.node("node1"), images[9]
-    fleet.lab.registry.stop()
-    try:
+    with fleet.lab.registry.away():
         assert node.exec(["crictl", "pull", last.reference], check=False).returncode != 0
-    finally:
-        fleet.lab.registry.start()
     sets = [str(fleet.set_file("ten", images[:10]))]
     run = fleet.pin("--limit", "node1", pin_images_sets=sets, pin_images_max_parallel=1)
     assert run.rc == 0
@@ -428,6 +411,33 @@ def test_pools_of_their_own(fleet: Fleet, images: Images) -> None:
         )
 
 
+def test_sets_and_locks_of_their_own(fleet: Fleet, images: Images) -> None:
+    """Each node takes what its own variables say, by a lock that is there or one made on the way."""
+    lock = fleet.work / "two.lock.yml"
+    assert fleet.lock([str(fleet.set_file("two", images[1:3]))], lock).rc == 0
+    hosts = fleet.work / "hosts"
+    (hosts / "host_vars").mkdir(parents=True)
+    (hosts / "lab.yml").write_text(fleet.lab.inventory.read_text())
+    own = {
+        "node1": ({"pin_images_sets": [str(fleet.set_file("one", images[0:1]))]}, images[0:1]),
+        "node2": ({"pin_images_lock": str(lock)}, images[1:3]),
+        "node3": ({"pin_images_sets": [str(fleet.set_file("four", images[3:4]))]}, images[3:4]),
+    }
+    for name, (variables, _wanted) in own.items():
+        (hosts / f"host_vars/{name}.yml").write_text(json.dumps(variables))
+    for playbook in ("pin-images", "pin-images", "verify_images"):
+        run = fleet.play(playbook, "-i", str(hosts))
+        assert run.rc == 0
+        for name, (_variables, wanted) in own.items():
+            assert fleet.node(name).pinned() & set(references(images)) == set(references(wanted))
+            assert run.node(name)["wanted"] == len(wanted)
+    # The registry goes: what only the others lack is nothing to a node that is whole.
+    fleet.node("node3").exec(["crictl", "rmi", images[3].reference])
+    with fleet.lab.registry.away():
+        run = fleet.pin("-i", str(hosts))
+    assert [run.node(name)["state"] for name in own] == ["converged", "converged", "failed"]
+
+
 def test_a_run_that_cannot_finish_names_what_stays_staged(pinned: Fleet, images: Images) -> None:
     """Old pins stay beside the new ones, and the report says so."""
     absent = images[0].name + "@sha256:" + "d" * 64
@@ -464,19 +474,23 @@ def test_registry_off(pinned: Fleet, images: Images) -> None:
     """Converged nodes stay green; an unconverged one fails as unreachable and keeps what it has."""
     node = pinned.node("node2")
     node.exec(["crictl", "rmi", images[3].reference])
-    before = node.pinned()
-    pinned.lab.registry.stop()
-    try:
+
+    def state() -> tuple[set[str], list[str], str]:
+        """Pins, images and drop-in."""
+        return node.pinned(), sorted(one["id"] for one in node.images()), node.read(DROP_IN)
+
+    before = state()
+    with pinned.lab.registry.away():
         run = pinned.pin(pin_images_lock=lock_of(pinned), pin_images_retries=1)
         by_sets = pinned.pin(pin_images_sets=[str(pinned.work / "all.yml")], pin_images_retries=1)
-    finally:
-        pinned.lab.registry.start()
     for one in (run, by_sets):
         assert one.rc != 0
         assert one.node("node1")["state"] == one.node("node3")["state"] == "converged"
         assert one.node("node2")["state"] == "failed"
         assert [image["cause"] for image in one.node("node2")["images"]] == ["unreachable"]
-    assert node.pinned() == before
+        # The set is the same one, so there are no old pins to keep beside the new ones.
+        assert one.node("node2")["staged"] == []
+    assert state() == before
 
 
 def test_mirror_of_an_unreachable_source(fleet: Fleet, images: Images) -> None:

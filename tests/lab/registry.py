@@ -6,6 +6,8 @@ import re
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +103,15 @@ class Registry:
         process.kill()
         wait_for(lambda: not process.alive, f"the registry {self.name} to end", seconds=10)
         process.reap()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Be stopped for as long as this is entered."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def mark(self) -> int:
         """This moment, for `requests(since=...)`."""

@@ -72,6 +72,10 @@ LOCK = {
 }  # fmt: skip
 APP, AGENT = manifest("app", (DIGEST, 10)), manifest("agent", (DIGEST, 10))
 NEW = manifest("app", ("sha256:" + "b" * 64, 2000), created="now")
+DEFAULTS = {
+    "pin_images_lock": "", "pin_images_lock_checksum": "", "pin_images_sets": [],
+    "pin_images_pool": "edge",
+}  # fmt: skip
 MEASURE = LayerMeasure(100, 1, 2, 3, 4, 5)
 
 RunAction = Callable[..., dict[str, Any]]
@@ -167,12 +171,24 @@ def test_no_node_is_needed(plugin: Any) -> None:
     assert action.TRANSFERS_FILES is False
 
 
+def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:
+    """Run wanted_images for one node."""
+    given = {**DEFAULTS, **{f"pin_images_{name}": one for name, one in settings.items()}}
+    variables = {"inventory_hostname": "a", "ansible_play_hosts_all": ["a"], "hostvars": {"a": {}}}
+    result = run_action(wanted_images, variables=variables, settings=given, defaults=DEFAULTS)
+    if "wanted" not in result:
+        return result
+    (one,) = result["wanted"]
+    assert one["nodes"] == ["a"]
+    return {**result, **one}
+
+
 class TestWantedImages:
-    """wanted_images."""
+    """wanted_images, for nodes that are set to the same; others are test_settings.py's."""
 
     def test_sets(self, run_action: RunAction) -> None:
         """The references of each pool; no lock."""
-        result = run_action(wanted_images, sets=[SET], pools=["edge", "edge"])
+        result = wanted_of(run_action, sets=[SET], pool="edge")
         assert result["references"] == {"edge": [A, B]}
         assert "failed" not in result
         assert (result["lock"], result["changed"]) == (None, False)
@@ -183,40 +199,33 @@ class TestWantedImages:
         """A path from a survey, and a warning for what stands there twice."""
         text = json.dumps({**SET, "images": [A, A]})
         (tmp_path / "base.json").write_text(text)
-        result = run_action(wanted_images, sets="base.json", pools=["edge"])
+        result = wanted_of(run_action, sets="base.json", pool="edge")
         assert result["references"] == {"edge": [A]}
         assert printed == [f"[WARNING]: {tmp_path}/base.json: set 'base' names images twice: {A}"]
 
     def test_many_repeats(self, run_action: RunAction, printed: list[str]) -> None:
         """Three of them are named."""
         names = [f"example.com/{number}@{DIGEST}" for number in range(4)]
-        run_action(wanted_images, sets=[{**SET, "images": names * 2}], pools=["edge"])
+        wanted_of(run_action, sets=[{**SET, "images": names * 2}], pool="edge")
         (warning,) = printed
         assert warning.endswith(f"names images twice: {', '.join(names[:3])}")
 
     def test_a_pool_that_no_set_names(self, run_action: RunAction, printed: list[str]) -> None:
         """It takes the sets for every pool, and is warned of: it may be a slip."""
         everyone = {**SET, "name": "all", "pool": None, "images": [B]}
-        result = run_action(wanted_images, sets=[SET, everyone], pools=["egde"])
+        result = wanted_of(run_action, sets=[SET, everyone], pool="egde")
         assert result["references"] == {"egde": [B]}
         assert printed == [
             "[WARNING]: pool 'egde' takes only the sets for every pool: the others are for edge"
         ]
         printed.clear()
-        run_action(wanted_images, sets=[everyone], pools=["egde"])
+        wanted_of(run_action, sets=[everyone], pool="egde")
         assert printed == []
-
-    def test_pools_are_sorted(self, run_action: RunAction) -> None:
-        """The same question has the same answer, byte by byte."""
-        pools = [f"pool{number}" for number in range(9)]
-        sets = [{"name": one, "pool": one, "images": [A]} for one in pools]
-        result = run_action(wanted_images, sets=sets, pools=pools[::-1])
-        assert list(result["references"]) == pools
 
     def test_lock(self, run_action: RunAction, tmp_path: Path) -> None:
         """A lock gives its sets and itself."""
         (tmp_path / "site.lock.yml").write_text(json.dumps(LOCK))
-        result = run_action(wanted_images, lock="site.lock.yml", pools=["edge"])
+        result = wanted_of(run_action, lock="site.lock.yml", pool="edge")
         assert result["references"] == {"edge": [A, B]}
         assert result["lock"] == LOCK
 
@@ -231,24 +240,24 @@ class TestWantedImages:
         if kind == "file":
             (tmp_path / "sums").write_text(f"{checksum}  site.lock.yml\n")
             checksum = "sums"
-        options = {"lock": "site.lock.yml", "lock_checksum": checksum, "pools": ["edge"]}
-        assert run_action(wanted_images, **options)["references"] == {"edge": [A, B]}
+        options = {"lock": "site.lock.yml", "lock_checksum": checksum, "pool": "edge"}
+        assert wanted_of(run_action, **options)["references"] == {"edge": [A, B]}
         (tmp_path / "site.lock.yml").write_bytes(content.replace(b"example", b"exarnple") + b"\xff")
-        result = run_action(wanted_images, **options)
+        result = wanted_of(run_action, **options)
         assert result["failed"]
         assert "references" not in result
         assert result["msg"].startswith(f"checking {tmp_path}/site.lock.yml: its SHA-256 is ")
 
     def test_a_checksum_of_nothing(self, run_action: RunAction) -> None:
         """A forgotten lock must not turn the check off."""
-        result = run_action(wanted_images, sets=[SET], lock_checksum="a" * 64, pools=["edge"])
+        result = wanted_of(run_action, sets=[SET], lock_checksum="a" * 64, pool="edge")
         assert result["msg"] == (
-            "option lock_checksum: there is no lock to check. Give the lock as well."
+            "pin_images_lock_checksum: there is no lock to check. Give pin_images_lock as well."
         )
 
     def test_failure(self, run_action: RunAction) -> None:
         """In one line."""
-        result = run_action(wanted_images, sets=[SET], pools=["other"])
+        result = wanted_of(run_action, sets=[SET], pool="other")
         assert result["failed"] is True
         assert result["msg"].startswith("looking for the images of pool 'other': no set names that")
 

@@ -229,8 +229,8 @@ def test_what_could_not_be_locked() -> None:
         {"reference": B, "cause": "not_found", "message": "unknown"},
         {"reference": "other", "cause": "unreachable", "message": "refused"},
     ]
-    lock = {"unresolved": unresolved}
-    node = report(LACKING, {"msg": "x"}, __pin_images_made_lock=lock)
+    lock = {"images": unresolved}
+    node = report(LACKING, {"msg": "x"}, __pin_images_not_locked=lock)
     assert node["images"] == [
         {
             "reference": A, "outcome": "failed", "cause": "unreachable",
@@ -238,11 +238,13 @@ def test_what_could_not_be_locked() -> None:
         }
     ]  # fmt: skip
     would = {"images": [image(A, "would_pull"), image(B, "would_pull")]}
-    node = report(LACKING, {"msg": "x"}, True, __pin_images_made_lock=lock, image_pull_result=would)
+    node = report(
+        LACKING, {"msg": "x"}, True, __pin_images_not_locked=lock, image_pull_result=would
+    )
     assert [(one["outcome"], one["cause"]) for one in node["images"]] == [
         ("failed", "unreachable"), ("failed", "not_found"),
     ]  # fmt: skip
-    assert report(CONVERGED, __pin_images_made_lock=lock)["images"] == []
+    assert report(CONVERGED, __pin_images_not_locked=lock)["images"] == []
 
 
 def test_lines() -> None:
