@@ -312,14 +312,14 @@ def _values(
 def _failed(
     unresolved: tuple[Unresolved, ...], problem: str, what: str, needed: str
 ) -> dict[str, Any]:
-    """Print a line for each image that failed; the message has the first of them."""
+    """Print a line for each image that failed; the message names them all, and why the first did."""
     lines = [_failure_line(one) for one in unresolved]
     _say_all(lines)
-    more = f"; {len(lines) - 1} more, named above" if len(lines) > 1 else ""
+    named = "; ".join([lines[0], *(one.reference for one in unresolved[1:])])
     return {
         "failed": True,
         "unresolved": [vars(one) for one in unresolved],
-        "msg": f"{problem}: {len(lines)} {what}: {lines[0]}{more}. {needed}",
+        "msg": f"{problem}: {len(lines)} {what}: {named}. {needed}",
     }
 
 

@@ -61,13 +61,13 @@ class Play:
     def _seen(self, names: Iterable[str], node: str) -> dict[str, Any]:
         """Return those settings of a node that can be told without the variables of the play."""
         variables = self.hostvars[node]
-        seen: dict[str, Any] = {}
-        for name in names:
-            try:
-                seen[name] = plain(variables[name] if name in variables else self.defaults[name])
-            except (AnsibleUndefinedVariable, UndefinedError):
-                continue
-        return seen
+        return {name: one for name in names for one in self._told(variables, name)}
+
+    def _told(self, variables: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+        try:
+            return (plain(variables[name] if name in variables else self.defaults[name]),)
+        except (AnsibleUndefinedVariable, UndefinedError):
+            return ()
 
 
 def plain(value: Any) -> Any:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fleet import DROP_IN, JOURNAL, Control, Fleet, has_file
+import yaml
+from fleet import CHECKOUT, DROP_IN, JOURNAL, Control, Fleet, has_file
 from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
 from lab.oci import LayerSpec
 from lab.processes import wait_for
@@ -180,7 +183,9 @@ def wipe_the_store(node: Node, images: Images) -> str:
         make_it_a_directory, change_mode_and_owner, restart_crio, wipe_the_store,
     ],
 )  # fmt: skip
-def test_a_deviation_is_named_and_healed(pinned: Fleet, images: Images, deviate) -> None:  # type: ignore[no-untyped-def] # one of the functions above
+def test_a_deviation_is_named_and_healed(
+    pinned: Fleet, images: Images, deviate: Callable[..., None]
+) -> None:
     """verify_images names it by kind on that node only; pin_images heals it."""
     kind = deviate(pinned.node("node2"), images)
     verified = pinned.play("verify_images", pin_images_lock=lock_of(pinned))
@@ -343,7 +348,9 @@ def delete_the_own_layer(registry: Registry, image: payload.PushedImage) -> None
 
 
 @pytest.mark.parametrize("delete", [delete_the_manifest, delete_the_own_layer])
-def test_a_failed_image_gives_back_what_it_shared(fleet: Fleet, delete) -> None:  # type: ignore[no-untyped-def] # one of the functions above
+def test_a_failed_image_gives_back_what_it_shared(
+    fleet: Fleet, delete: Callable[..., None]
+) -> None:
     """The next image fetches the layer, which crosses the link once; the others are pinned."""
     gone, *others = images = fleet.lab.push(ONE_SHARED)
     lock, registry, node = fleet.work / "shared.lock.yml", fleet.lab.registry, fleet.node("node1")
@@ -697,21 +704,43 @@ def test_become_from_a_user_with_sudo(fleet: Fleet, images: Images) -> None:
 
 
 def test_every_option_as_a_string(fleet: Fleet, images: Images) -> None:
-    """Surveys and -e give strings; all of them work."""
-    run = fleet.pin(
-        pin_images_sets=str(fleet.set_file("few", images[:2])),
-        pin_images_pool="edge",
-        pin_images_min_free_bytes="1000000",
-        pin_images_max_parallel="2",
-        pin_images_retries="1",
-        pin_images_remove_unpinned="false",
-        pin_images_allow_restart="no",
-        pin_images_platforms="linux/amd64",
-        pin_images_lock="",
-        pin_images_registry_auth="",
-    )
-    assert run.rc == 0
-    assert set(references(images[:2])) <= fleet.node("node1").pinned()
+    """Surveys and -e give strings; all of them work, in each playbook of the role."""
+    specs = yaml.safe_load((CHECKOUT / "roles/pin_images/meta/argument_specs.yml").read_text())
+    entries = specs["argument_specs"]
+    sets, lock = fleet.set_file("few", images[:2]), fleet.work / "few.lock.yml"
+    assert fleet.lock(str(sets), lock).rc == 0
+    values = {
+        "pin_images_lock": str(lock),
+        "pin_images_lock_checksum": hashlib.sha256(lock.read_bytes()).hexdigest(),
+        "pin_images_sets": str(sets),
+        "pin_images_pool": "edge",
+        "pin_images_min_free_bytes": "1000000",
+        "pin_images_max_parallel": "2",
+        "pin_images_allow_pins_above_gc_threshold": "no",
+        "pin_images_retries": "1",
+        "pin_images_pull_stall_timeout": "60",
+        "pin_images_remove_unpinned": "false",
+        "pin_images_allow_restart": "no",
+        "pin_images_deep": "true",
+        "pin_images_on_conflict": "fail",
+        "pin_images_platforms": "linux/amd64",
+        "pin_images_registry_auth": "",
+        "pin_images_result": str(fleet.work / "result.json"),
+    }
+    assert values.keys() == entries["main"]["options"].keys()
+    locks = {"pin_images_lock": "", "pin_images_lock_checksum": ""}
+    for entry, playbook, changed, pins in (
+        ("main", "pin-images", locks, 2),
+        ("main", "pin-images", {}, 2),
+        ("verify", "verify_images", {}, 2),
+        ("unpin", "unpin_images", {}, 0),
+    ):
+        given = {name: values[name] for name in entries[entry]["options"]}
+        assert fleet.play(playbook, **{**given, **changed}).rc == 0
+        assert len(fleet.node("node1").pinned() & set(references(images))) == pins
+        assert (
+            json.loads((fleet.work / "result.json").read_text())["nodes"]["node1"]["wanted"] == pins
+        )
 
 
 TAKE_PINS = """

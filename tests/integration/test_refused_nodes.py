@@ -90,7 +90,7 @@ def test_one_line_and_nothing_changed(
     """The troubled node fails with one line and is left as it was; another one is pinned."""
     node = fleet.node("node2")
     sets = [str(fleet.set_file("few", images[:2]))]
-    with trouble(node):  # type: ignore[attr-defined] # contextmanager hides its type
+    with trouble(node):
         run = fleet.pin("--limit", "node1,node2", pin_images_sets=sets)
     assert_refused(run, said)
     assert not has_file(node, DROP_IN)

@@ -21,15 +21,24 @@ PROMISED = {
     "CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "changelogs", "docs", "examples", "meta", "playbooks", "plugins", "requirements.txt", "requirements.yml", "roles",
 }  # fmt: skip
-USES = (
-    ("ansible-doc", "--type", "module", "edgefleet.crio.pinned_image_set"),
-    ("ansible-doc", "--type", "role", "edgefleet.crio.pin_images"),
-    ("ansible-doc", "--type", "filter", "edgefleet.crio.layers_on_platform"),
-    ("ansible-playbook", "edgefleet.crio.pin_images", "--list-tasks", "-i", "localhost,"),
-    ("ansible-playbook", "edgefleet.crio.verify_images", "--list-tasks", "-i", "localhost,"),
-    ("ansible-playbook", "edgefleet.crio.unpin_images", "--list-tasks", "-i", "localhost,"),
-    ("ansible-playbook", "edgefleet.crio.lock_images", "--list-tasks", "-i", "localhost,"),
-)
+PLAYBOOKS = ("compare_locks", "lock_images", "pin_images", "unpin_images", "verify_images")
+
+
+def uses(collection: Path) -> list[tuple[str, ...]]:
+    """Return the commands that must work: the documentation of all there is, and each playbook by its name."""
+    named = {
+        "module": [path.stem for path in (collection / "plugins/modules").glob("*.py")],
+        "filter": [path.stem for path in (collection / "plugins/filter").glob("*.py")],
+        "role": [path.name for path in (collection / "roles").iterdir()],
+    }
+    documents = [
+        ("ansible-doc", "--type", kind, *(f"edgefleet.crio.{name}" for name in sorted(names)))
+        for kind, names in named.items()
+    ]
+    return documents + [
+        ("ansible-playbook", f"edgefleet.crio.{name}", "--list-tasks", "-i", "localhost,")
+        for name in PLAYBOOKS
+    ]
 
 
 def install(directory: Path) -> tuple[Path, Path]:
@@ -64,9 +73,10 @@ def main() -> int:
             print(f"{tarball.name}: {odd} {'should not be' if odd in top else 'is not'} in it")
         empty = directory / "empty"
         empty.mkdir()
-        for command in USES:
+        commands = uses(installed / "ansible_collections/edgefleet/crio")
+        for command in commands:
             run(command, empty, installed)
-        print(f"{tarball.name}: built, installed, {len(USES)} ways of use")
+        print(f"{tarball.name}: built, installed, {len(commands)} ways of use")
         return 1 if top != PROMISED else 0
 
 

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the unit tests on every ansible-core of the matrix that this machine has a Python for."""
+"""Run the unit tests on every ansible-core of the matrix; the newest only where there is a Python for it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def main(arguments: list[str]) -> int:
         print(f"\n--- ansible-core {version} on Python {python}", flush=True)
         command = [str(directory / "python"), "-m", "pytest", "-q", "tests/unit", *arguments]
         red += subprocess.run(command, cwd=venvs.ROOT, check=False).returncode != 0
-    for reason in missing:
-        print(f"left out: {reason}")
-    return 1 if red else 0
+    for version, reason in missing.items():
+        print(f"ansible-core {version} is left out: {reason}")
+    # Only the newest wants a newer Python than Debian 12 has.
+    return 1 if red or missing.keys() - {venvs.MATRIX[-1].version} else 0
 
 
 if __name__ == "__main__":

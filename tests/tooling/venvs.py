@@ -35,7 +35,7 @@ class Core:
     newest: tuple[int, int]
 
 
-# The first and the last that we promise to work with, and what execution environments carry.
+# The first that we promise to work with, what execution environments carry, and the newest.
 MATRIX = (
     Core("2.16.19", (3, 11), (3, 12)),
     Core("2.18.19", (3, 11), (3, 13)),
@@ -108,16 +108,16 @@ def tools() -> Environment:
     )
 
 
-def matrix() -> tuple[list[tuple[str, Path]], list[str]]:
-    """Return the matrix as (version of ansible-core, bin directory), and why others are missing."""
-    present, missing = [], []
+def matrix() -> tuple[list[tuple[str, Path]], dict[str, str]]:
+    """Return the matrix as (version of ansible-core, bin directory), and why versions are missing."""
+    present, missing = [], {}
     for core in MATRIX:
         environment = environment_of(core)
         if environment:
             present.append((core.version, environment.bin))
         else:
             oldest, newest = (".".join(map(str, bound)) for bound in (core.oldest, core.newest))
-            missing.append(f"ansible-core {core.version}: no Python {oldest} to {newest} here")
+            missing[core.version] = f"no Python {oldest} to {newest} here"
     return present, missing
 
 
@@ -189,8 +189,8 @@ def main(arguments: list[str]) -> int:
             for core in MATRIX:
                 if environment := environment_of(core):
                     environment.build()
-            for reason in matrix()[1]:
-                print(f"left out: {reason}")
+            for version, reason in matrix()[1].items():
+                print(f"ansible-core {version} is left out: {reason}")
         case _:
             sys.exit(__doc__)
     return 0

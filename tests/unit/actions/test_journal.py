@@ -95,7 +95,7 @@ def test_a_torn_line_is_passed_over_and_ended(host: FakeHost) -> None:
     assert read_pin_record(host).pinned == {"a"}
     host.files[JOURNAL] = f"{whole}\n{{"
     lines = []
-    host.append = lambda _path, text: lines.append(text)  # type: ignore[method-assign] # the raw text counts
+    host.append = lambda _path, text: lines.append(text)
     log.before("reload")
     log.after("reload", taken=True)
     stamp = '{"time": "1970-01-01T00:16:40Z", "event": "reload", "phase": '

@@ -463,7 +463,7 @@ class TestImageLock:
         ]
         assert printed == [f"image_lock: {line}" for line in lines]
         assert result["msg"] == (
-            f"locking the images: 2 could not be resolved: {lines[0]}; 1 more, named above."
+            f"locking the images: 2 could not be resolved: {lines[0]}; {AGENT.reference}."
             " Mend or remove them; the lock was not changed."
         )
         assert (tmp_path / "l.yml").read_text() == json.dumps(LOCK)

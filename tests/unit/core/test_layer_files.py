@@ -37,7 +37,7 @@ def tar(*entries: tuple[str, str] | tuple[str, bytes, str]) -> bytes:
                 content = str(rest[0]).encode()
                 member.size = len(content)
             else:
-                member.type, member.linkname = bytes(rest[0]), str(rest[1])  # type: ignore[arg-type]
+                member.type, member.linkname = bytes(rest[0]), str(rest[1])
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 

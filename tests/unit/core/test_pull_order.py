@@ -216,10 +216,10 @@ class TestOrder:
         touched = 0
 
         class Counted(PullOrder):
-            def _enqueue(self, image: object) -> None:
+            def _enqueue(self, image: str) -> None:
                 nonlocal touched
                 touched += 1
-                super()._enqueue(image)  # type: ignore[arg-type]
+                super()._enqueue(image)
 
         payload = release(images, seed=1)
         order = Counted(list(payload.images), payload, frozenset(), 8)
