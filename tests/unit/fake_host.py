@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,7 @@ SYSTEMCTL, JOURNALCTL = "/usr/bin/systemctl", "/usr/bin/journalctl"
 # Without journalctl, as a node without journald: tests that ask CRI-O's log add it.
 PROGRAMS = (CRIO, CRICTL, SKOPEO, SYSTEMCTL)
 _SOCKET = "unix:///var/run/crio/crio.sock"
-_CRICTL = (
-    CRICTL, "--runtime-endpoint", _SOCKET, "--image-endpoint", _SOCKET, "--timeout", "30s",
-)  # fmt: skip
+_CRICTL = (CRICTL, "--runtime-endpoint", _SOCKET, "--image-endpoint", _SOCKET, "--timeout")
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,7 @@ class FakeHost:
         self.slept: list[float] = []
         self.synced: list[str] = []
         self.turns: list[str] = []
+        self.ends: list[str] = []
         self.odd: dict[str, FoundFile] = {}
         self.rooms: dict[str, Filesystem] = {}
         self.root = True
@@ -136,6 +135,11 @@ class FakeHost:
         """See Host."""
         return tuple(one for one in self.opened if any(part in one.path for part in parts))
 
+    def end_started_with(self, setting: str) -> None:
+        """See Host."""
+        assert self.turns[-1], "ended without a turn"
+        self.ends.append(setting)
+
     def is_root(self) -> bool:
         """See Host."""
         return self.root
@@ -145,13 +149,17 @@ class FakeHost:
         return "process 1 of tests"
 
     @contextlib.contextmanager
-    def exclusive(self, path: str, note: str, patience: float, problem: str) -> Iterator[None]:
+    def exclusive(
+        self, path: str, note: Callable[[], str], patience: float, problem: str
+    ) -> Iterator[None]:
         """See Host."""
         del path, patience, problem
         assert not self.turns or self.turns[-1] == "", "a turn within a turn"
-        self.turns.append(note)
-        yield
-        self.turns.append("")
+        self.turns.append(note())
+        try:
+            yield
+        finally:
+            self.turns.append("")
 
     def machine(self) -> str:
         """See Host."""
@@ -259,12 +267,18 @@ class FakeHost:
 
 def crictl(*words: str, **answer: Any) -> Call:
     """Return a call of crictl."""
-    return Call((*_CRICTL, *words), **answer)
+    return Call((*_CRICTL, "600s" if words[0] == "rmi" else "30s", *words), **answer)
 
 
 def crio_version(version: str = "1.36.3") -> Call:
     """Return the question for CRI-O's version."""
     return Call((CRIO, "--version"), stdout=f"crio version {version}\n", timeout=60)
+
+
+def running_version(version: str = "1.36.3") -> Call:
+    """Return the question for the version of the CRI-O that runs."""
+    table = f"Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  {version}\n"
+    return crictl("version", stdout=f"{table}RuntimeApiVersion:  v1\n")
 
 
 def status_config(pins: Iterable[str] = ()) -> Call:

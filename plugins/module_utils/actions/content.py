@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Iterable, Sequence
 
 from ..decisions.healing import (
@@ -20,7 +21,8 @@ from ..errors import EdgefleetError
 from ..node.crio import Crio
 from ..node.image_service import ImageService
 from ..node.layer_content import ContentHost, LayerStore
-from ..node.reading_host import require_root
+from ..node.reading_host import Completed, require_root
+from ..node.store import images_in_use
 from ..observed.failure import failure_of
 from ..observed.tar_split import recorded_files
 from .journal import Journal
@@ -31,6 +33,10 @@ from .turn import take_turn
 
 CLEARED = "cleared"
 WOULD_CLEAR = "would_clear"
+
+# The layers are there, so that only a manifest travels; as long as a pull may stand still unless told
+# otherwise. In seconds.
+_ANSWER_SECONDS = 120.0
 
 
 def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, ...]:
@@ -82,7 +88,7 @@ def _clear(
     if check_mode:
         return [ImageOutcome(name, WOULD_CLEAR) for name in asked]
     for name in asked:
-        completed = crictl.pull(name, threading.Event())
+        completed = _asked_for(crictl, name)
         if completed.rc != 0:
             cause, said = failure_of(completed.stderr)
             message = f"it is damaged, and stays until it can be pulled again: {said}"
@@ -99,14 +105,30 @@ def _clear(
     return [ImageOutcome(name, CLEARED, attempts=1) for name in asked]
 
 
+def _asked_for(crictl: ImageService, name: str) -> Completed:
+    """Have CRI-O ask the registry for an image that is there."""
+    silence = threading.Event()
+    timer = threading.Timer(_ANSWER_SECONDS, silence.set)
+    timer.start()
+    try:
+        completed = crictl.pull(name, silence)
+    finally:
+        timer.cancel()
+    if silence.is_set():
+        said = f"timed out: the registry did not answer within {_ANSWER_SECONDS:g} s"
+        return replace(completed, stderr=said)
+    return completed
+
+
 def _look(
     host: ContentHost, crictl: ImageService, wanted: Sequence[str]
 ) -> tuple[LayerStore, HealingPlan]:
-    store = LayerStore(host, Crio(host).running_config())
+    config = Crio(host).running_config()
+    store = LayerStore(host, config)
     asked = frozenset(wanted)
     images = [one for one, image in store.contents.images.items() if image.names & asked]
     damaged = _damages(store, images)
-    in_use = crictl.images_in_use() if damaged else frozenset()
+    in_use = images_in_use(host, crictl, config) if damaged else frozenset()
     ours = asked | read_pin_record(host).known
     return store, plan_healing(asked, ours, store.contents, damaged, in_use)
 
@@ -136,11 +158,16 @@ def _damage(store: LayerStore, identifier: str) -> str:
         return "the store's record of it is not there" if known else ""
     try:
         with store.tree(identifier) as tree:
+            wrong: dict[bytes, str] = {}
             for recorded in recorded_files(store.record(identifier)):
-                wrong = file_damage(recorded, tree.found(recorded.path))
-                if wrong:
-                    shown = recorded.path.decode("utf-8", errors="backslashreplace")
-                    return f"{shown} {wrong}"
+                damage = file_damage(recorded, tree.found(recorded.path))
+                if damage:
+                    wrong[recorded.path] = damage
+                else:
+                    # A path may stand in a layer twice: the last one counts.
+                    wrong.pop(recorded.path, None)
     except EdgefleetError as error:
         return str(error)
+    for path, damage in wrong.items():
+        return f"{path.decode('utf-8', errors='backslashreplace')} {damage}"
     return ""

@@ -56,15 +56,21 @@ class Journal:
 
     def _append(self, entry: dict[str, Any]) -> None:
         with self._lock:
-            self._host.append(PATH, self._missing_line_break() + self._line(entry))
+            self._mend()
+            self._host.append(PATH, self._line(entry))
 
-    def _missing_line_break(self) -> str:
-        """Return what ends a line that a crash left torn, once for each journal."""
+    def _mend(self) -> None:
+        """Drop a last line that a crash left torn, once for each journal: each line is whole JSON.
+
+        An effect begins once its line is on disk, so a torn one tells of none.
+        """
         if self._whole:
-            return ""
+            return
         self._whole = True
         text = self._host.read(PATH)
-        return "\n" if text and not text.endswith("\n") else ""
+        if text and not text.endswith("\n"):
+            whole = text[: text.rfind("\n") + 1]
+            self._host.write_atomic(PATH, whole, 0o600, SCRATCH)
 
     def _line(self, entry: dict[str, Any]) -> str:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))

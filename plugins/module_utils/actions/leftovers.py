@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..decisions.leftovers import dead_folders
 from ..errors import EdgefleetError
 from ..node.crio import DROP_IN_DIRECTORY
-from ..node.crio_service import VALIDATION
+from ..node.crio_service import PREDICTION, VALIDATION
 from ..node.host import Host
 from ..node.reading_host import HostError
 from ..node.staging import read_going, read_staging, temporary_directory
@@ -129,8 +129,9 @@ def _scratch_files(host: Host) -> list[Leftover]:
     found += [Leftover(SCRATCH, one.bytes) for one in _at(host, SCRATCH) if one.kind == FILE]
     old = host.now() - _COPY_AGE
     found += [
-        Leftover(VALIDATION, sum(file.bytes for file in host.entries(VALIDATION)))
-        for one in _at(host, VALIDATION)
+        Leftover(path, sum(file.bytes for file in host.entries(path)))
+        for path in (VALIDATION, PREDICTION)
+        for one in _at(host, path)
         if one.kind == DIRECTORY and one.changed < old
     ]
     return found

@@ -13,7 +13,7 @@ from ..decisions.versions import NO_PINS, OLDEST
 from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
 from ..node.crio import MCO_MARKER, Crio
-from ..node.crio_service import CrioService, scratch_for
+from ..node.crio_service import PREDICTION, VALIDATION, CrioService, scratch_for
 from ..node.host import Host
 from ..node.reading_host import require_root
 from ..observed.found_file import DIRECTORY, FoundFile
@@ -83,7 +83,7 @@ def _write(
         return result
     if plan.text is not None and on_conflict == FAIL:
         _refuse_replacing(path, files, plan.references)
-    crio.check_with(path, plan.text)
+    crio.check_with(path, plan.text, PREDICTION if check_mode else VALIDATION)
     if check_mode:
         return result
     added = [one for one in plan.added if one not in merged]

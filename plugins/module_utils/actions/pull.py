@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Callable, Iterable, Mapping, Protocol, Sequence
+from typing import AbstractSet, Callable, Iterable, Mapping, Protocol, Sequence
 
 from ..decisions.pull_order import PullOrder, Start, awaited_images, plan_pull
 from ..decisions.retry import RegistryState, delay_before, is_final, is_of_registry
@@ -16,7 +17,6 @@ from ..decisions.stall import Stillness
 from ..decisions.versions import CUTS_SLOW_PULLS
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..errors import EdgefleetError
-from ..node.crio import Crio
 from ..node.crio_service import CrioService
 from ..node.host import Host
 from ..node.image_service import ImageService
@@ -142,7 +142,7 @@ def pull_missing(
                 order = PullOrder(missing, locked, layers, policy.max_parallel, awaited)
                 pulled = _Pull(host, crictl, config, policy, order, watch(config)).run(missing)
                 listed = _listed(host, crictl, config)
-                pulled = [_with_version(_as_listed(one, listed), crio) for one in pulled]
+                pulled = [_with_version(_as_listed(one, listed), crictl) for one in pulled]
                 outcomes.update((one.reference, one) for one in pulled)
                 if any(one.outcome == FAILED or one.attempts > 1 for one in pulled):
                     # A CRI-O that died meanwhile left its folders, and was started again.
@@ -177,11 +177,15 @@ def _as_listed(outcome: ImageOutcome, listed: frozenset[str] | str) -> ImageOutc
     return outcome
 
 
-def _with_version(outcome: ImageOutcome, crio: Crio) -> ImageOutcome:
+def _with_version(outcome: ImageOutcome, crictl: ImageService) -> ImageOutcome:
     """Say of a pull that CRI-O ended itself whether that is its version's way."""
     if _ENDED_BY_CRIO not in outcome.message:
         return outcome
-    version = crio.version()
+    try:
+        version = crictl.version()
+    except EdgefleetError:
+        # The outcome stands without that.
+        return outcome
     if not CUTS_SLOW_PULLS.is_in(version):
         return outcome
     message = f"{outcome.message}: CRI-O {version} {CUTS_SLOW_PULLS.says}"
@@ -235,6 +239,8 @@ class _Pull:
         # When an image that failed may be tried again, as monotonic seconds.
         self._due: dict[str, float] = {}
         self._registries: dict[str, RegistryState] = {}
+        # Those that keep whoever asks them waiting, and what that looked like.
+        self._given_up: dict[str, str] = {}
         # Why nothing more is started, as a class of failure and in words; empty while all is well.
         self._cause, self._lacking = "no_space", ""
         self._look_interval = _LOOK_INTERVAL
@@ -262,7 +268,9 @@ class _Pull:
         for reference in references:
             if reference not in ended:
                 self._leave(reference)
-        self._journal.shorten()
+        # What was pulled is told, also where a full disk keeps the journal as long as it is.
+        with contextlib.suppress(HostError):
+            self._journal.shorten()
         return self._outcomes
 
     def _start(self, workers: ThreadPoolExecutor) -> None:
@@ -272,14 +280,25 @@ class _Pull:
             del self._due[reference]
             self._order.wait_again(reference)
         closed = {name for name, one in self._registries.items() if now < one.closed_until}
-        start = None if self._lacking else self._order.choose(closed)
+        start = None if self._lacking else self._choose(closed)
         while start and self._has_room(start):
             self._order.begin(start)
             tried = self._tried.setdefault(start.reference, _Tried(start.reference, now, now))
             tried.attempts, tried.last = tried.attempts + 1, now
             tried.stop = threading.Event()
             self._running[workers.submit(self._pull, tried)] = tried
+            start = self._choose(closed)
+
+    def _choose(self, closed: AbstractSet[str]) -> Start | None:
+        """Return what may start next; what a registry has that was given up is not tried."""
+        start = self._order.choose(closed)
+        while start and _registry(start.reference) in self._given_up:
+            self._order.begin(start)
+            self._order.fail(start.reference)
+            message = f"not tried: {self._given_up[_registry(start.reference)]}"
+            self._outcomes.append(ImageOutcome(start.reference, FAILED, "timeout", message))
             start = self._order.choose(closed)
+        return start
 
     def _has_room(self, start: Start) -> bool:
         """Ask for this one and what is in flight; what lacks room alone ends the starting.
@@ -426,6 +445,8 @@ class _Pull:
         if is_of_registry(cause):
             known = known.after_silence(tried.last, now, policy.retries, policy.retry_delay)
             self._registries[registry] = known
+        if known.is_given_up(policy.retries, cause):
+            self._given_up[registry] = f"{registry} keeps everybody waiting: {message}"
         is_down = is_of_registry(cause) and known.is_down(policy.retries)
         if is_final(cause) or is_down or tried.attempts > policy.retries:
             self._give_up(tried)

@@ -66,14 +66,27 @@ def take_configuration(
     :raises ReloadFailed: when it does not, naming which and what CRI-O logged.
     """
     require_root(host, "reloading CRI-O")
-    crio, crictl, journal = CrioService(host), Crictl(host), Journal(host)
-    known, files = read_pin_record(host).known, survey_pin_files(crio, path)
-    expectation = _Expectation(host, crio, crictl, wanted, known, files)
-    before = expectation.compare()
+    before = _expectation(host, path, wanted).compare()
     if not before:
         return ReloadResult("none", before)
-    crio.check()
-    version = crio.version()
+    with take_turn(host, "have CRI-O take its configuration", check_mode):
+        return _take(host, path, wanted, allow_restart, wait_timeout, check_mode)
+
+
+def _take(
+    host: Host,
+    path: str,
+    wanted: Sequence[str],
+    allow_restart: bool,
+    wait_timeout: float,
+    check_mode: bool,
+) -> ReloadResult:
+    # Whoever had the turn before may have changed files, or have done it all.
+    expectation = _expectation(host, path, wanted)
+    crio, journal, before = expectation.crio, Journal(host), expectation.compare()
+    if not before:
+        return ReloadResult("none", before)
+    version = expectation.crictl.version()
     why = why_restart(version)
     action = "restart" if why else "reload"
     if why and not allow_restart:
@@ -82,23 +95,24 @@ def take_configuration(
             f"version {version} {why}",
             "Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O.",
         )
+    if action == "restart" and not check_mode:
+        _wait_for_pulls(host, crio, wait_timeout)
+    crio.check()
     if check_mode:
         return ReloadResult(action, before)
     # A list that nobody noted, as after the journal was lost: it must be let go of all the same.
-    expectation = replace(expectation, known=known.union(before.stale))
-    with take_turn(host, f"{action} CRI-O", check_mode):
-        if action == "restart":
-            _wait_for_pulls(host, crio, wait_timeout)
-        started = host.now()
-        journal.before(action)
-        if action == "restart":
-            crio.restart()
-        else:
-            crio.reload()
-        left = expectation.wait(wait_timeout)
-        journal.after(action, taken=not left)
+    expectation = replace(expectation, known=expectation.known.union(before.stale))
+    started = host.now()
+    journal.before(action)
+    if action == "restart":
+        crio.restart()
+    else:
+        crio.reload()
+    left = expectation.wait(wait_timeout)
+    journal.after(action, taken=not left)
     if left:
-        raise _not_taken(action, left, files, crio.trouble_since(started), wait_timeout)
+        log = crio.trouble_since(started)
+        raise _not_taken(action, left, expectation.files, log, wait_timeout)
     return ReloadResult(action, before)
 
 
@@ -157,6 +171,13 @@ class _Expectation:
             if not difference or self.host.monotonic() >= deadline:
                 return difference
             self.host.sleep(_POLL_INTERVAL)
+
+
+def _expectation(host: Host, path: str, wanted: Sequence[str]) -> _Expectation:
+    """Survey the files and the journal as they are now."""
+    crio = CrioService(host)
+    known, files = read_pin_record(host).known, survey_pin_files(crio, path)
+    return _Expectation(host, crio, Crictl(host), wanted, known, files)
 
 
 def _not_taken(

@@ -13,7 +13,7 @@ from ..node.crio import Crio
 from ..node.host import Host
 from ..node.image_service import ImageService
 from ..node.reading_host import require_root
-from ..node.store import read_image_store
+from ..node.store import images_in_use, read_image_store
 from ..observed.failure import failure_of
 from .journal import Journal
 from .pin_files import survey_pin_files
@@ -49,7 +49,8 @@ def _remove_unwanted(host: Host, wanted: Sequence[str], check_mode: bool) -> lis
     if check_mode:
         files = survey_pin_files(crio, DEFAULT_PATH)
         still_pinning = (config.pause_image, *files.foreign_in_force())
-    plan = plan_removal(wanted, known, store, crictl.images_in_use(), still_pinning)
+    in_use = images_in_use(host, crictl, config)
+    plan = plan_removal(wanted, known, store, in_use, still_pinning)
     outcomes = [ImageOutcome(name, LEFT, message=why) for name, why in plan.left]
     if check_mode:
         return outcomes + [ImageOutcome(name, WOULD_REMOVE) for name in plan.remove]

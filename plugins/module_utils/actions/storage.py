@@ -33,7 +33,7 @@ from ..node.host import Host
 from ..node.kubelet import read_kubelet_limits
 from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
-from ..node.store import contents_of, read_stored_layers, store_roots
+from ..node.store import contents_of, images_in_use, read_stored_layers, store_roots
 from ..observed.crio import RunningConfig
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import DEFAULT_ROOT_DIR, KubeletLimits
@@ -112,7 +112,7 @@ def check_storage(
         removable = plan_freeing(
             contents,
             crictl.images(),
-            crictl.images_in_use(),
+            images_in_use(host, crictl, config),
             [*references, *locked.images],
             budget.missing_bytes_at(IMAGES),
         )

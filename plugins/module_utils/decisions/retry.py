@@ -65,3 +65,10 @@ class RegistryState:
     def is_down(self, retries: int) -> bool:
         """Say whether it stayed silent through as many tries as an image gets."""
         return self.silences > retries
+
+    def is_given_up(self, retries: int, cause: str) -> bool:
+        """Say whether no other image is worth its try: each would wait as long as the last one.
+
+        :param cause: how the last one failed. A registry that refuses costs no time.
+        """
+        return cause == "timeout" and self.silences > retries + 1

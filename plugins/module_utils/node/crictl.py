@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Callable, Sequence
 
+from ..observed.crio import CrioVersion, parse_runtime_version
 from ..observed.failure import readable_message
 from ..observed.store import (
     DaemonImage,
@@ -18,7 +19,7 @@ from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 # Where CRI-O listens unless told otherwise (pkg/config/config.go: CrioSocketPath).
 SOCKET = "unix:///var/run/crio/crio.sock"
 # For connecting and for lists; crictl's own 2 s is short for a node that pulls. In seconds.
-_CONNECT_TIMEOUT = 30
+_TIMEOUT = 30
 # crictl checks the image filesystem as it connects, and can meet a file that a pull just renamed.
 _HARMLESS = "unable to get usage for"
 _HARMLESS_TRIES = 10
@@ -45,6 +46,13 @@ class Crictl:
         """
         return parse_crictl_images(self._answer(["images", "-o", "json"]))
 
+    def version(self) -> CrioVersion:
+        """Return the version of the CRI-O that runs; the installed one may be newer.
+
+        :raises CommandFailed: when the daemon does not answer.
+        """
+        return parse_runtime_version(self._answer(["version"]))
+
     def images_in_use(self) -> frozenset[str]:
         """Return names and identifiers of the images of all containers, running or not.
 
@@ -64,7 +72,10 @@ class Crictl:
         return completed.stdout
 
     def _run(
-        self, arguments: Sequence[str], start: Callable[[Sequence[str]], Completed]
+        self,
+        arguments: Sequence[str],
+        start: Callable[[Sequence[str]], Completed],
+        timeout: int = _TIMEOUT,
     ) -> Completed:
         argv = [
             self._program,
@@ -74,7 +85,7 @@ class Crictl:
             "--image-endpoint",
             SOCKET,
             "--timeout",
-            f"{_CONNECT_TIMEOUT}s",
+            f"{timeout}s",
             *arguments,
         ]
         for _attempt in range(_HARMLESS_TRIES):

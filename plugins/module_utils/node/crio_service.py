@@ -9,12 +9,13 @@ from ..observed.crio import parse_configured_pins, parse_pull_requests
 from ..observed.failure import readable_message
 from .crio import CONFIG_PATH, DROP_IN_DIRECTORY, TIMEOUT, Crio
 from .host import Host
-from .reading_host import CommandFailed, HostError
+from .reading_host import HostError
 
 # CompileRegexpsForPinnedImages of CRI-O (internal/storage/image.go) slices this entry beyond its end.
 _PANIC = "*"
-#: Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it.
-VALIDATION = "/run/edgefleet-crio"
+#: Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it. One that
+#: only predicts has another place: it takes no turn, and must not meet one that will write.
+VALIDATION, PREDICTION = "/run/edgefleet-crio", "/run/edgefleet-crio-check"
 # For systemctl, which waits for CRI-O to end its containers' monitors, in seconds.
 _SERVICE_TIMEOUT = 180
 _LOG_LINES = 20
@@ -33,28 +34,29 @@ class CrioService(Crio):
         super().__init__(host)
         self._host: Host = host
 
-    def check_with(self, path: str, text: str | None) -> None:
+    def check_with(self, path: str, text: str | None, place: str) -> None:
         """Let CRI-O read a copy of its whole configuration in which ``path`` holds ``text``.
 
         :param text: None for the configuration without that file.
-        :raises CommandFailed: when CRI-O would not start with it.
+        :param place: where the copy lies meanwhile, :data:`VALIDATION` or :data:`PREDICTION`.
+        :raises HostError: when CRI-O would not start with it.
         """
-        copy = f"{VALIDATION}/crio.conf.d"
+        copy = f"{place}/crio.conf.d"
         try:
             self._host.copy_tree(DROP_IN_DIRECTORY, copy)
             if path.startswith(DROP_IN_DIRECTORY + "/"):
                 target = copy + path[len(DROP_IN_DIRECTORY) :]
                 self._host.remove(target)
                 if text is not None:
-                    self._host.write_atomic(target, text, 0o600, f"{VALIDATION}/candidate")
+                    self._host.write_atomic(target, text, 0o600, f"{place}/candidate")
             self._check(copy, hide=copy)
         finally:
-            self._host.remove(VALIDATION)
+            self._host.remove(place)
 
     def check(self) -> None:
         """Let CRI-O read its configuration as it lies there.
 
-        :raises CommandFailed: when CRI-O would not start with it.
+        :raises HostError: when CRI-O would not start with it.
         """
         self._check(DROP_IN_DIRECTORY)
 
@@ -67,12 +69,12 @@ class CrioService(Crio):
             hide=hide,
         )
         if _PANIC in parse_configured_pins(completed.stdout):
-            raise CommandFailed(
+            # What CRI-O said is its whole configuration, which can hold secrets.
+            raise HostError(
                 "checking CRI-O's configuration",
                 f"the list of pins that would be in force holds a lone {_PANIC!r}, on which CRI-O"
                 " panics",
                 f"Remove it from the files in {DROP_IN_DIRECTORY}; nothing was changed.",
-                completed,
             )
 
     def reload(self) -> None:

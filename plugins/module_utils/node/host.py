@@ -15,7 +15,7 @@ import stat
 import subprocess  # nosec B404 # lists of arguments only, never a shell
 import threading
 import time
-from typing import ContextManager, Iterator, Mapping, Protocol, Sequence
+from typing import Callable, ContextManager, Iterator, Mapping, Protocol, Sequence
 
 from ..observed.found_file import Entry
 from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
@@ -34,6 +34,8 @@ _LOCK_INTERVAL = 0.2
 _STOP_INTERVAL = 0.5
 # How long a disk may take to write out what was written to it, in seconds.
 _SYNC_SECONDS = 60.0
+# How long a program that was killed may take to be gone, in seconds: one that waits for a disk does.
+_END_SECONDS = 10.0
 # How much of a holder's note is read, in bytes.
 _NOTE_MAX = 1000
 # Opens what lies at a name, a link as such; where there is no O_PATH (macOS) links are refused.
@@ -61,6 +63,12 @@ class Host(ReadingHost, Protocol):
     def processes(self) -> tuple[RunningProcess, ...]:
         """Return what runs on the node."""
 
+    def end_started_with(self, setting: str) -> None:
+        """End what runs with ``NAME=value`` in its environment, and wait until it is gone.
+
+        What :meth:`run_until` started outlives a process that is killed.
+        """
+
     def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
         """Return which files with one of ``parts`` in their paths are open, and how far."""
 
@@ -68,10 +76,11 @@ class Host(ReadingHost, Protocol):
         """Return in words which process this is, of whom and from where."""
 
     def exclusive(
-        self, path: str, note: str, patience: float, problem: str
+        self, path: str, note: Callable[[], str], patience: float, problem: str
     ) -> ContextManager[None]:
         """Hold the lock of ``path`` in a ``with``; ``note`` tells those who want it who has it.
 
+        It is asked for once the lock is held.
         It goes with the process, however that ends. After ``patience`` seconds without it the
         error is that of ``problem``, with the holder's note.
         """
@@ -145,6 +154,19 @@ class LocalHost(LocalReader):
         texts = ((pid, self._read_of(pid, "stat")) for pid in _process_numbers())
         return tuple(parse_process(pid, text, booted, ticks) for pid, text in texts if text)
 
+    def end_started_with(self, setting: str) -> None:
+        """See :meth:`Host.end_started_with`."""
+        deadline = self.monotonic() + _END_SECONDS
+        while True:
+            found = [pid for pid in _process_numbers() if _has_setting(pid, setting)]
+            if not found or self.monotonic() >= deadline:
+                return
+            for pid in found:
+                # Numbers are not given again within the moment since it was looked at.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.sleep(_LOCK_INTERVAL)
+
     def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
         """See :meth:`Host.open_files`."""
         found = []
@@ -170,26 +192,40 @@ class LocalHost(LocalReader):
         return f"process {os.getpid()} of {user}" + (f" from {client}" if client else "")
 
     @contextlib.contextmanager
-    def exclusive(self, path: str, note: str, patience: float, problem: str) -> Iterator[None]:
+    def exclusive(
+        self, path: str, note: Callable[[], str], patience: float, problem: str
+    ) -> Iterator[None]:
         """See :meth:`Host.exclusive`."""
+        deadline = self.monotonic() + patience
+        descriptor = self._locked(path, deadline, problem)
         try:
-            with _folder_of(path, 0o755) as (folder, name):
-                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-                descriptor = os.open(name, flags, 0o600, dir_fd=folder)
-        except OSError as error:
-            raise HostError(problem, str(error.strerror)) from None
-        try:
-            self._lock(descriptor, patience, problem)
             # The note is for people; on a full disk the lock holds without it.
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, note.encode("utf-8"), 0)
+                written = os.pwrite(descriptor, note().encode("utf-8"), 0)
+                os.ftruncate(descriptor, written)
             yield
         finally:
             os.close(descriptor)
 
-    def _lock(self, descriptor: int, patience: float, problem: str) -> None:
-        deadline = self.monotonic() + patience
+    def _locked(self, path: str, deadline: float, problem: str) -> int:
+        """Open a file and lock it; one that was removed or replaced meanwhile keeps nobody out."""
+        while True:
+            try:
+                with _folder_of(path, 0o755) as (folder, name):
+                    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+                    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+            except OSError as error:
+                raise HostError(problem, str(error.strerror)) from None
+            try:
+                self._lock(descriptor, deadline, problem)
+                if _is_at(descriptor, path):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int, deadline: float, problem: str) -> None:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -292,12 +328,31 @@ class LocalHost(LocalReader):
         self.run(["sync", "-f", path], timeout=_SYNC_SECONDS)
 
 
+def _is_at(descriptor: int, path: str) -> bool:
+    """Say whether an open file is still what lies at ``path``."""
+    try:
+        with _folder_of(path) as (folder, name):
+            return os.path.samestat(
+                os.fstat(descriptor), os.stat(name, dir_fd=folder, follow_symlinks=False)
+            )
+    except OSError:
+        return False
+
+
 def _entry(name: str, status: os.stat_result) -> Entry:
     return Entry(name, kind_of(status.st_mode), status.st_uid, status.st_size, status.st_mtime)
 
 
 def _process_numbers() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _has_setting(pid: int, setting: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            return setting.encode() in stream.read().split(b"\0")
+    except OSError:
+        return False
 
 
 def _descriptors(pid: int) -> Iterator[tuple[int, str]]:

@@ -15,6 +15,12 @@ from .reading_host import Completed
 # threads for each core, and without collecting what its start has left, it takes 13 ms instead of
 # 17. It uses 4 MB of its heap; from ten times that on, it would collect.
 _GO = {"GOMAXPROCS": "1", "GOGC": "1000"}
+# An image of some hundred thousand files takes a slow disk a while. In seconds.
+_REMOVE_TIMEOUT = 600
+#: What stands in the environment of the programs that pull for us, by which they are known when the
+#: run that started them was killed.
+PULLS = "EDGEFLEET_CRIO=pull"
+_SETTINGS = {**_GO, **dict([PULLS.split("=")])}
 
 
 class ImageService(Crictl):
@@ -32,8 +38,10 @@ class ImageService(Crictl):
 
         When crictl is ended, as by ``stop``, CRI-O cancels the pull.
         """
-        return self._run(["pull", reference], lambda argv: self._host.run_until(argv, stop, _GO))
+        return self._run(
+            ["pull", reference], lambda argv: self._host.run_until(argv, stop, _SETTINGS)
+        )
 
     def remove(self, reference: str) -> Completed:
         """Take one name from its image; the image goes with its last name."""
-        return self._run(["rmi", reference], self._host.run)
+        return self._run(["rmi", reference], self._host.run, _REMOVE_TIMEOUT)

@@ -14,6 +14,7 @@ from ..observed.store import (
     StoredLayer,
     StoredNames,
     digests_of,
+    parse_container_images,
     parse_images_json,
     parse_layers,
     parse_store_contents,
@@ -24,6 +25,7 @@ from .reading_host import ReadingHost
 # The driver's name is part of the folders' names (containers/storage); CRI-O's pulls need overlay.
 _IMAGES = "overlay-images/images.json"
 _LAYERS = "overlay-layers/layers.json"
+_CONTAINERS = "overlay-containers/containers.json"
 
 
 def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -> ImageStore:
@@ -56,6 +58,18 @@ def contents_of(host: ReadingHost, root: str) -> StoreContents:
     """Return the images and layers of one store; pulls go to that of the image root."""
     texts = [host.read(f"{root}/{path}") for path in (_IMAGES, _LAYERS)]
     return parse_store_contents(*(text or "" for text in texts))
+
+
+def images_in_use(host: ReadingHost, crictl: Crictl, config: RunningConfig) -> frozenset[str]:
+    """Return names and identifiers of the images that something is made of.
+
+    That are CRI-O's containers, running or not, and all that the store keeps: the sandboxes of pods
+    and podman's containers too, which ``crictl ps`` does not list.
+
+    :raises EdgefleetError: when the daemon does not answer, or the store's list cannot be read.
+    """
+    text = host.read(f"{config.graph_root}/{_CONTAINERS}")
+    return crictl.images_in_use().union(parse_container_images(text) if text else ())
 
 
 def store_roots(config: RunningConfig) -> list[str]:

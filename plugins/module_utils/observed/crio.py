@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .store import UnreadableAnswer
 
 _VERSION_PATTERN = re.compile(r"\bversion\s+v?(\d+)\.(\d+)\.(\d+)")
+_RUNTIME_VERSION_PATTERN = re.compile(r"^RuntimeVersion:\s+v?(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 _SECTION_PATTERN = re.compile(r"\s*\[([A-Za-z0-9_.\"-]+)\]\s*")
 _SETTING_PATTERN = re.compile(r"\s*([A-Za-z0-9_]+) = (.*\S)\s*")
 # Options of a storage driver, after its name; storage.conf's additionalimagestores become the first
@@ -62,7 +63,19 @@ def parse_crio_version(text: str) -> CrioVersion:
 
     :raises UnreadableAnswer: when no version stands there.
     """
-    match = _VERSION_PATTERN.search(text)
+    return _version(_VERSION_PATTERN, text)
+
+
+def parse_runtime_version(text: str) -> CrioVersion:
+    """Parse ``crictl version``: a table in which the running CRI-O has the line ``RuntimeVersion``.
+
+    :raises UnreadableAnswer: when no version stands there.
+    """
+    return _version(_RUNTIME_VERSION_PATTERN, text)
+
+
+def _version(pattern: re.Pattern[str], text: str) -> CrioVersion:
+    match = pattern.search(text)
     if not match:
         raise UnreadableAnswer("reading the version of CRI-O", f"{text[:200]!r} has none")
     major, minor, patch = (int(part) for part in match.groups())

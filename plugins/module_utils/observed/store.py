@@ -239,6 +239,19 @@ def parse_running_images(text: str) -> frozenset[str]:
         raise UnreadableAnswer("reading the answer of 'crictl ps'", f"it lacks {error}") from None
 
 
+def parse_container_images(text: str) -> frozenset[str]:
+    """Parse ``<graph root>/overlay-containers/containers.json`` for the images' identifiers.
+
+    :raises UnreadableAnswer: when it is something else.
+    """
+    problem = "reading the store's containers.json"
+    document = _load(text, problem)
+    try:
+        return frozenset(str(one["image"]) for one in document if one.get("image"))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableAnswer(problem, f"it lacks {error}") from None
+
+
 def _repository(name: str) -> str:
     """Return a name without its tag or digest; a registry's port is no tag."""
     name = name.partition("@")[0]

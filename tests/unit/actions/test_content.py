@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import content
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.content import (
     clear_corrupt,
     look_into,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import ImageOutcome
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
+    Completed,
+    HostError,
+)
 from unit.content_host import FakeContentHost
 from unit.fake_host import JOURNAL, LAYERS_JSON, containers, crictl, daemon_down, status_config
 
@@ -92,6 +97,41 @@ def test_lost_files_and_lost_layers(node: FakeContentHost) -> None:
     a, b = look_into(node.expect(containers()), WANTED)
     assert "No such file or directory" in a.damage
     assert b.damage == "layer b1: the store has no such layer"
+
+
+def test_a_path_that_stands_in_a_layer_twice(node: FakeContentHost) -> None:
+    """The last one counts, as it is unpacked."""
+    path = node.record_of("a1")
+    whole = node.files[path] + "\n"
+    other = whole.replace("5", "6")
+    node.files[path] = other + whole
+    assert look_into(node, WANTED) == ()
+    node.files[path] = whole + other
+    (damaged,) = look_into(node.expect(status_config(), containers()), WANTED)
+    assert damaged.damage == "layer sha256:a1: file of a1 has 5 bytes of 6"
+
+
+class MuteHost(FakeContentHost):
+    """A registry that takes connections, and says nothing."""
+
+    def run_until(
+        self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
+    ) -> Completed:
+        """See Host."""
+        del settings
+        assert stop.wait(5)
+        return Completed(tuple(argv), 124, "", "")
+
+
+def test_a_registry_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not waited for for ever; what it may not give back stays."""
+    monkeypatch.setattr(content, "_ANSWER_SECONDS", 0.05)
+    node = MuteHost({"a": "a1"}, {"a1": ""})
+    damage(node, "a1")
+    (outcome,) = clear_corrupt(node.expect(status_config(), containers()), ["a"], check_mode=False)
+    assert (outcome.outcome, outcome.cause) == ("failed", "timeout")
+    assert "did not answer within 0.05 s" in outcome.message
+    node.assert_all_called()
 
 
 def test_a_twin_is_looked_at_too(node: FakeContentHost) -> None:

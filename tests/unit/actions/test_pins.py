@@ -107,15 +107,15 @@ def test_what_lies_at_the_path_instead(host: FakeHost) -> None:
 
 def test_the_journal_is_kept_short(host: FakeHost) -> None:
     """After its last line."""
-    host.files[JOURNAL] = "x" * 1_000_001
+    host.files[JOURNAL] = '{"event": "x"}\n' * 80_000
     host.expect(crio_version(), check_config(COPY))
     write_drop_in(host, DROP_IN, "present", ["a"], "fail", check_mode=False)
     assert host.events[-2:] == [("journal", "after pin"), ("write", f"{JOURNAL} 600")]
 
 
 def test_check_mode_writes_nothing(host: FakeHost) -> None:
-    """It is checked, and that is all."""
-    host.expect(crio_version(), check_config(COPY))
+    """It is checked, where no run that writes meets it, and that is all."""
+    host.expect(crio_version(), check_config("/run/edgefleet-crio-check/crio.conf.d"))
     assert write_drop_in(host, DROP_IN, "staged", ["a"], "fail", check_mode=True).plan.changed
     assert host.files == {}
 

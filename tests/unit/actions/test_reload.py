@@ -36,16 +36,18 @@ from unit.fake_host import (
     FakeHost,
     check_config,
     crio_log,
-    crio_version,
     images,
     images_json,
     pins_of,
+    running_version,
     service,
     status_config,
 )
 
 RELOAD, RESTART = service("reload"), service("restart")
 LATER = f"{CONF_D}/60-x"
+# CRI-O has nothing of what is wanted.
+DIFFERS = [status_config(), images("abc")]
 
 
 @pytest.fixture
@@ -86,8 +88,8 @@ def test_reload(
 ) -> None:
     """Any deviation of what is in force leads to one reload, waited for until it shows."""
     node.expect(
-        status_config(listed), images("abc", pinned=pinned),
-        check_config(CONF_D), crio_version(), RELOAD,
+        *[status_config(listed), images("abc", pinned=pinned)] * 2,
+        running_version(), check_config(CONF_D), RELOAD,
         status_config(listed), images("abc", pinned=pinned),
         status_config("ab"), images("abc", pinned="ab"),
     )  # fmt: skip
@@ -109,9 +111,7 @@ def test_what_is_not_there_counts_as_taken_when_listed(host: FakeHost) -> None:
 
 def test_check_mode(node: FakeHost) -> None:
     """It says what it would do."""
-    node.expect(
-        status_config(), images("abc"), check_config(CONF_D), crio_version(),
-    )  # fmt: skip
+    node.expect(*DIFFERS * 2, running_version(), check_config(CONF_D))
     assert take(node, check_mode=True).action == "reload"
     assert len(node.journal()) == 1
 
@@ -129,7 +129,7 @@ def test_restart_where_the_version_needs_it(node: FakeHost, version: str, why: s
     """Only when it is allowed, and proven afterwards; such a CRI-O is never reloaded."""
     node.files["/etc/crio/crio.conf"] = ""
     checked = check_config(CONF_D, single="/etc/crio/crio.conf")
-    node.expect(status_config(), images("abc"), checked, crio_version(version))
+    node.expect(*DIFFERS * 2, running_version(version))
     with pytest.raises(ReloadFailed) as caught:
         take(node)
     assert str(caught.value) == (
@@ -137,7 +137,7 @@ def test_restart_where_the_version_needs_it(node: FakeHost, version: str, why: s
         " Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O."
     )
     node.expect(
-        status_config(), images("abc"), checked, crio_version(version), status_config(), RESTART,
+        *DIFFERS * 2, running_version(version), status_config(), checked, RESTART,
         status_config("ab"), images("abc", pinned="ab"),
     )  # fmt: skip
     assert take(node, allow_restart=True).action == "restart"
@@ -148,7 +148,7 @@ def test_restart_where_the_version_needs_it(node: FakeHost, version: str, why: s
 def test_no_restart_where_a_reload_is_enough(node: FakeHost, version: str) -> None:
     """Also where it is allowed."""
     node.expect(
-        status_config(), images("abc"), check_config(CONF_D), crio_version(version), RELOAD,
+        *DIFFERS * 2, running_version(version), check_config(CONF_D), RELOAD,
         status_config("ab"), images("abc", pinned="ab"),
     )  # fmt: skip
     assert take(node, allow_restart=True).action == "reload"
@@ -175,17 +175,14 @@ def restarting(looks: int) -> PullingHost:
     node.running = [RunningProcess(46, "crio", 0.0), RunningProcess(47, "podman", 0.0)]
     node.opened = [OpenFile(PULLING, 46, 9, 1)]
     node.looks = looks
-    node.expect(
-        status_config(), images("abc"), check_config(CONF_D), crio_version("1.28.1"),
-        status_config(),
-    )  # fmt: skip
+    node.expect(*DIFFERS * 2, running_version("1.28.1"), status_config())
     return node
 
 
 def test_a_restart_waits_for_pulls() -> None:
     """It would cost others what they fetched."""
     node = restarting(looks=2)
-    node.expect(RESTART, status_config("ab"), images("abc", pinned="ab"))
+    node.expect(check_config(CONF_D), RESTART, status_config("ab"), images("abc", pinned="ab"))
     assert take(node, allow_restart=True).action == "restart"
     assert node.slept == [0.2, 0.2]
     node.assert_all_called()
@@ -208,8 +205,26 @@ def test_pulls_of_other_programs_outlive_a_restart() -> None:
     """They are not CRI-O's."""
     node = restarting(looks=99)
     node.opened = [OpenFile(PULLING, 47, 9, 1)]
-    node.expect(RESTART, status_config("ab"), images("abc", pinned="ab"))
+    node.expect(check_config(CONF_D), RESTART, status_config("ab"), images("abc", pinned="ab"))
     assert take(node, allow_restart=True).action == "restart"
+
+
+def test_what_another_run_did_meanwhile(node: FakeHost) -> None:
+    """Whoever had the turn before may have had CRI-O take it already."""
+    node.expect(*DIFFERS, status_config("ab"), images("abc", pinned="ab"))
+    assert take(node).action == "none"
+    node.assert_all_called()
+    assert len(node.journal()) == 1
+
+
+def test_a_file_that_breaks_while_pulls_are_waited_for() -> None:
+    """CRI-O is not restarted into it."""
+    node = restarting(looks=2)
+    node.expect(check_config(CONF_D, rc=1, stderr='level=fatal msg="toml: x"'))
+    with pytest.raises(EdgefleetError, match="checking CRI-O's configuration: toml: x"):
+        take(node, allow_restart=True)
+    node.assert_all_called()
+    assert node.journal() == []
 
 
 def lists_at_start(old: list[str], new: list[str]) -> list[str]:
@@ -257,7 +272,8 @@ def test_what_such_versions_do_at_a_reload(version: str) -> None:
 def never_taken(log: str) -> list[Call]:
     """Return a reload after which nothing happens for a second."""
     same = [status_config("a"), images("abc", pinned="c")]
-    return [*same, check_config(CONF_D), crio_version(), RELOAD, *same * 6, crio_log(1000, log)]
+    taking = [running_version(), check_config(CONF_D), RELOAD]
+    return [*same * 2, *taking, *same * 6, crio_log(1000, log)]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +305,9 @@ def test_not_taken(node: FakeHost, log: str, said: str) -> None:
 def test_another_file_wins(node: FakeHost) -> None:
     """The file that is read later is named."""
     node.files[LATER] = 'pinned_images = ["x"]'
-    node.expect(pins_of(LATER, ["x"]), *never_taken(""))
+    first, second, *rest = never_taken("")
+    surveyed = pins_of(LATER, ["x"])
+    node.expect(surveyed, first, second, surveyed, *rest)
     with pytest.raises(ReloadFailed, match=f"Its pins come from {LATER}"):
         take(node)
 
@@ -305,7 +323,7 @@ def test_without_journalctl(node: FakeHost) -> None:
 def test_without_systemctl(node: FakeHost) -> None:
     """It is said what is needed."""
     del node.programs["systemctl"]
-    node.expect(status_config(), images("abc"), check_config(CONF_D), crio_version())
+    node.expect(*DIFFERS * 2, running_version(), check_config(CONF_D))
     with pytest.raises(EdgefleetError, match="looking for systemctl: it is not installed"):
         take(node)
 

@@ -14,6 +14,7 @@ from unit.fake_host import (
     CONF_D,
     IMAGES_JSON,
     JOURNAL,
+    STORE,
     FakeHost,
     containers,
     crictl,
@@ -51,6 +52,14 @@ def test_removed(node: FakeHost) -> None:
         ("remove", "before", ["a"]),
         ("remove", "after", ["a"]),
     ]
+
+
+def test_a_sandbox_uses_it(node: FakeHost) -> None:
+    """``crictl ps`` lists none, nor what podman runs from the same store."""
+    node.files[f"{STORE}/overlay-containers/containers.json"] = '[{"image": "id of a"}]'
+    node.expect(containers("c"))
+    outcomes = remove_unwanted(node, ["d"], check_mode=False)
+    assert outcomes == [ImageOutcome("a", "left", message="a container uses it"), *LEFT]
 
 
 def test_check_mode(node: FakeHost) -> None:

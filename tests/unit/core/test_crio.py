@@ -12,6 +12,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio impor
     parse_crio_version,
     parse_pull_requests,
     parse_running_config,
+    parse_runtime_version,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import UnreadableAnswer
 
@@ -52,6 +53,16 @@ def test_no_version() -> None:
     """An answer without one is not guessed at."""
     with pytest.raises(UnreadableAnswer, match="reading the version of CRI-O: 'x' has none"):
         parse_crio_version("x")
+
+
+def test_the_version_that_runs() -> None:
+    """Not that of the interface, nor of the program that asks."""
+    table = (
+        "Version:  0.1.0\nRuntimeName:  cri-o\nRuntimeVersion:  1.29.5\nRuntimeApiVersion:  v1\n"
+    )
+    assert parse_runtime_version(table) == CrioVersion(1, 29, 5)
+    with pytest.raises(UnreadableAnswer, match="reading the version of CRI-O"):
+        parse_runtime_version("Version:  0.1.0\n")
 
 
 def test_running_config() -> None:

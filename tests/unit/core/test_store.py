@@ -18,6 +18,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store impo
     StoredNames,
     UnreadableAnswer,
     digests_of,
+    parse_container_images,
     parse_crictl_images,
     parse_images_json,
     parse_layers,
@@ -114,9 +115,19 @@ def test_images_in_use() -> None:
     assert parse_running_images('{"containers": null}') == frozenset()
 
 
+def test_images_of_all_that_the_store_keeps() -> None:
+    """Sandboxes, and containers of other programs; a container need not have an image."""
+    kept = [{"id": "1", "image": "5215"}, {"id": "2", "image": ""}, {"id": "3"}]
+    assert parse_container_images(json.dumps(kept)) == {"5215"}
+
+
 @pytest.mark.parametrize(
-    "parse", [parse_crictl_images, parse_images_json, parse_layers, parse_running_images]
-)
+    "parse",
+    [
+        parse_crictl_images, parse_images_json, parse_layers, parse_running_images,
+        parse_container_images,
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("text", ["", "no JSON", '{"other": 1}', '[["x"]]', "7", '[{"x": 1}, 7]'])
 def test_unreadable(parse: Callable[[str], object], text: str) -> None:
     """Anything else is an answer that we do not understand, never an empty store."""

@@ -64,6 +64,7 @@ from unit.fake_host import (
     images,
     images_json,
     pins_of,
+    running_version,
     service,
     status_config,
 )
@@ -223,7 +224,7 @@ class TestPinnedFile:
 
     def test_check_mode_and_idempotence(self, host: FakeHost, run_module: RunModule) -> None:
         """Check mode predicts; what is right is not changed."""
-        host.expect(crio_version(), check_config(COPY))
+        host.expect(crio_version(), check_config("/run/edgefleet-crio-check/crio.conf.d"))
         predicted = run_module("crio_pinned_file", check_mode=True, references=[A])
         assert (predicted["changed"], keys(predicted)) == (True, FILE_KEYS)
         assert predicted["diff"]["before"] == ""
@@ -452,7 +453,7 @@ class TestReload:
         """What made it necessary is returned."""
         host.files.update({IMAGES_JSON: images_json([A]), DROP_IN: render_drop_in([A])})
         host.expect(
-            status_config(), images([A]), check_config(CONF_D), crio_version(),
+            *[status_config(), images([A])] * 2, running_version(), check_config(CONF_D),
             service("reload"), status_config([A]), images([A], [A]),
         )  # fmt: skip
         result = run_module("crio_reload", references=[A])
@@ -470,7 +471,8 @@ class TestReload:
     def test_check_mode(self, host: FakeHost, run_module: RunModule) -> None:
         """It says what would be done, and does not do it."""
         host.files[IMAGES_JSON] = images_json([A])
-        host.expect(status_config(), images([A]), check_config(CONF_D), crio_version())
+        differs = [status_config(), images([A])]
+        host.expect(*differs * 2, running_version(), check_config(CONF_D))
         result = run_module("crio_reload", check_mode=True, references=[A])
         assert keys(result) == {"action", "unpinned", "stale"}
         assert (result["changed"], result["action"]) == (True, "reload")

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -370,7 +372,7 @@ def write_all(folder: Path) -> dict[str, Callable[[], object]]:
     path = str(folder / "file")
 
     def hold() -> None:
-        with HOST.exclusive(path, "one", 0, "waiting"):
+        with HOST.exclusive(path, lambda: "one", 0, "waiting"):
             pass
 
     return {
@@ -468,10 +470,10 @@ def test_a_scratch_file_that_is_a_pipe_or_another_name(tmp_path: Path) -> None:
 def test_exclusive(tmp_path: Path) -> None:
     """Held while in it; another one is told by whom, and has it as soon as it is let go of."""
     path = str(tmp_path / "state/turn")
-    with HOST.exclusive(path, "one, since noon", 0, "waiting to do two"):
+    with HOST.exclusive(path, lambda: "one, since noon", 0, "waiting to do two"):
         with (
             pytest.raises(HostError) as caught,
-            HOST.exclusive(path, "two", 0.1, "waiting to do two"),
+            HOST.exclusive(path, lambda: "two", 0.1, "waiting to do two"),
         ):
             pass
         assert str(caught.value) == (
@@ -479,21 +481,59 @@ def test_exclusive(tmp_path: Path) -> None:
             " Wait for it, or end it."
         )
         assert mode(Path(path)) == 0o600
-    with HOST.exclusive(path, "2", 0, "waiting to do two"):
+    with HOST.exclusive(path, lambda: "2", 0, "waiting to do two"):
         assert Path(path).read_text() == "2"
 
 
 def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
     """Nor do programs that it started and that outlive it."""
     path = str(tmp_path / "turn")
-    with HOST.exclusive(path, "one", 0, "waiting"):
+    with HOST.exclusive(path, lambda: "one", 0, "waiting"):
         child = subprocess.Popen(["/bin/sleep", "60"])
     try:
-        with HOST.exclusive(path, "two", 0, "waiting"):
+        with HOST.exclusive(path, lambda: "two", 0, "waiting"):
             pass
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_lock_that_was_removed_meanwhile(tmp_path: Path) -> None:
+    """Whoever waited for it waits for the one that lies there now."""
+    path = tmp_path / "turn"
+    first = path.open("w")
+    fcntl.flock(first, fcntl.LOCK_EX)
+
+    def replaced() -> None:
+        path.unlink()
+        path.write_text("new")
+        first.close()
+
+    timer = threading.Timer(0.3, replaced)
+    timer.start()
+    with HOST.exclusive(str(path), lambda: "two", 5, "waiting"):
+        assert path.read_text() == "two"
+        with path.open() as now, pytest.raises(BlockingIOError):
+            fcntl.flock(now, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    timer.join()
+
+
+def test_what_a_killed_run_started_is_ended() -> None:
+    """By what stands in its environment, and nothing else."""
+    ours, other = (
+        subprocess.Popen(["/bin/sleep", "60"], env={"EDGEFLEET_TEST": value})
+        for value in (f"{os.getpid()}", f"{os.getpid()}0")
+    )
+    try:
+        # Nobody waits for one whose parent is gone but the first process; this stands in for it.
+        reaper = threading.Thread(target=ours.wait)
+        reaper.start()
+        HOST.end_started_with(f"EDGEFLEET_TEST={os.getpid()}")
+        reaper.join()
+        assert (ours.returncode, other.poll()) == (-signal.SIGKILL, None)
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_exclusive_through_a_link(tmp_path: Path) -> None:
@@ -501,7 +541,7 @@ def test_exclusive_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "turn").symlink_to(tmp_path / "victim")
     with (
         pytest.raises(HostError, match="waiting: Too many levels of symbolic links"),
-        HOST.exclusive(str(tmp_path / "turn"), "one", 0, "waiting"),
+        HOST.exclusive(str(tmp_path / "turn"), lambda: "one", 0, "waiting"),
     ):
         pass
     assert not (tmp_path / "victim").exists()

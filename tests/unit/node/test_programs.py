@@ -13,6 +13,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.errors import Edgef
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crictl import Crictl
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio import Crio
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio_service import (
+    VALIDATION,
     CrioService,
     scratch_for,
 )
@@ -57,7 +58,8 @@ def test_a_pull_is_cheap_for_the_node(host: FakeHost) -> None:
     """The runtime of the program does not prepare for work that it has not."""
     host.expect(crictl("pull", "a"))
     ImageService(host).pull("a", threading.Event())
-    assert host.settings == [{"GOMAXPROCS": "1", "GOGC": "1000"}]
+    (settings,) = host.settings
+    assert settings == {"GOMAXPROCS": "1", "GOGC": "1000", "EDGEFLEET_CRIO": "pull"}
 
 
 def test_a_harmless_failure_is_tried_again(host: FakeHost) -> None:
@@ -100,8 +102,10 @@ def test_a_lone_star_is_refused(host: FakeHost, pins: list[str]) -> None:
     printed = "".join(f'\t"{one}",\n' for one in pins)
     answer = replace(check_config(CONF_D), stdout=f"pinned_images = [\n{printed}]\n")
     host.expect(answer)
-    with pytest.raises(CommandFailed, match=r"holds a lone '\*', on which CRI-O panics"):
+    with pytest.raises(HostError, match=r"holds a lone '\*', on which CRI-O panics") as caught:
         CrioService(host).check()
+    # Its whole configuration can hold secrets.
+    assert caught.value.details() == {}
 
 
 def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
@@ -119,7 +123,7 @@ def test_a_file_that_crio_cannot_read(host: FakeHost) -> None:
 def test_a_path_elsewhere_is_not_put_into_the_copy(host: FakeHost) -> None:
     """What CRI-O does not read cannot spoil its configuration."""
     host.expect(check_config("/run/edgefleet-crio/crio.conf.d"))
-    CrioService(host).check_with("/elsewhere/50-x", "= =")
+    CrioService(host).check_with("/elsewhere/50-x", "= =", VALIDATION)
     assert host.files == {}
 
 
