@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from heapq import nlargest
 from typing import Iterable, Mapping, Sequence
@@ -208,7 +208,7 @@ def plan_storage(
         for account, filesystem in {one.account: one for one in place.filesystems[::-1]}.items():
             room = rooms.get(account, Room(filesystem, (), Footprint(), Footprint(), ()))
             rooms[account] = Room(
-                filesystem=room.filesystem,
+                filesystem=_tighter(room.filesystem, filesystem),
                 uses=(*room.uses, place.use),
                 store=room.store.plus(store),
                 staged=room.staged.plus(staged),
@@ -222,6 +222,15 @@ def plan_storage(
         unmeasured_layers=sum(layer.measure is None for layer in missing.values()),
         download_bytes=sum(layer.size for layer in missing.values()),
         rooms=tuple(rooms[account] for account in sorted(rooms)),
+    )
+
+
+def _tighter(room: Filesystem, other: Filesystem) -> Filesystem:
+    """Return one with what is free in both: two quotas of the same size look like one account."""
+    return replace(
+        room,
+        available_bytes=min(room.available_bytes, other.available_bytes),
+        inodes_free=min(room.inodes_free, other.inodes_free),
     )
 
 

@@ -207,6 +207,16 @@ def test_records_lie_in_the_graph_root() -> None:
     assert plan(where=(images, beside, temporary)).rooms[0].store == together
 
 
+def test_two_quotas_of_the_same_size() -> None:
+    """They look like one: what the tighter one has is what there is, for both together."""
+    blobs = locked({"1": 200 * MIB}, a=("1",))
+    wide, tight = disk("/store", 1, 900 * MIB), disk("/tmp", 1, 1 * MIB, inodes=7)
+    for where in (places(wide, tight), places(tight, wide)):
+        (room,) = plan_storage(blobs, {}, where, 1, ()).rooms
+        assert (room.filesystem.available_bytes, room.filesystem.inodes_free) == (1 * MIB, 7)
+        assert room.missing_bytes > 199 * MIB
+
+
 def test_without_a_quota_a_filesystem_counts_once() -> None:
     """The path and its mount point tell the same."""
     where = (Place(IMAGES, (STORE, replace(STORE, path="/"))), places()[1])
