@@ -25,7 +25,8 @@ from .reading_host import ReadingHost
 # The driver's name is part of the folders' names (containers/storage); CRI-O's pulls need overlay.
 _IMAGES = "overlay-images/images.json"
 _LAYERS = "overlay-layers/layers.json"
-_CONTAINERS = "overlay-containers/containers.json"
+# Those of podman, and those that do not outlive a boot, which CRI-O's are.
+_CONTAINERS = ("overlay-containers/containers.json", "overlay-containers/volatile-containers.json")
 
 
 def read_image_store(host: ReadingHost, crictl: Crictl, config: RunningConfig) -> ImageStore:
@@ -68,8 +69,8 @@ def images_in_use(host: ReadingHost, crictl: Crictl, config: RunningConfig) -> f
 
     :raises EdgefleetError: when the daemon does not answer, or the store's list cannot be read.
     """
-    text = host.read(f"{config.graph_root}/{_CONTAINERS}")
-    return crictl.images_in_use().union(parse_container_images(text) if text else ())
+    texts = (host.read(f"{config.graph_root}/{path}") for path in _CONTAINERS)
+    return crictl.images_in_use().union(*(parse_container_images(text) for text in texts if text))
 
 
 def store_roots(config: RunningConfig) -> list[str]:

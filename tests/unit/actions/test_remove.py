@@ -54,9 +54,10 @@ def test_removed(node: FakeHost) -> None:
     ]
 
 
-def test_a_sandbox_uses_it(node: FakeHost) -> None:
+@pytest.mark.parametrize("kept", ["containers", "volatile-containers"])
+def test_a_sandbox_uses_it(node: FakeHost, kept: str) -> None:
     """``crictl ps`` lists none, nor what podman runs from the same store."""
-    node.files[f"{STORE}/overlay-containers/containers.json"] = '[{"image": "id of a"}]'
+    node.files[f"{STORE}/overlay-containers/{kept}.json"] = '[{"image": "id of a"}]'
     node.expect(containers("c"))
     outcomes = remove_unwanted(node, ["d"], check_mode=False)
     assert outcomes == [ImageOutcome("a", "left", message="a container uses it"), *LEFT]
