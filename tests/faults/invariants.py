@@ -24,7 +24,7 @@ _FILES = {"10-crio.conf", "50-pinned-images"}
 _TORN = (
     "/var/tmp/container_images_storage*",
     "/etc/crio/.*.edgefleet-new",
-    "/run/edgefleet-crio",
+    "/run/edgefleet-crio*",
     "/var/lib/edgefleet-crio/.journal.new",
 )
 
