@@ -12,8 +12,9 @@ module: lock_changes
 short_description: Say what changed from one lock to another
 version_added: 0.1.0
 description:
-  - Compares two locks that M(edgefleet.crio.image_lock) wrote, prints in plain words what came, what went and which tags moved, how many
-    bytes that means for each pool and platform, and what the newer lock amounts to.
+  - Compares two locks that M(edgefleet.crio.image_lock) wrote, prints in plain words what came, what went and which tags moved, in
+    the whole lock and for single pools, which sets have another pool or other exclusions, how many bytes that means for each pool and
+    platform, and what the newer lock amounts to.
   - Runs on the control node. Contacts neither nodes nor registries.
 options:
   before:
@@ -52,7 +53,7 @@ changes:
       type: list
       elements: str
     names:
-      description: For those of them that have names at their sources, as components of a release do, these names.
+      description: For the images that came or went and have names at their sources, as components of a release do, these names.
       type: dict
     moved:
       description: Tags that lead to another digest now; their images are not named in the two lists before.
@@ -68,6 +69,44 @@ changes:
         after:
           description: Its digest now.
           type: str
+    pools:
+      description: For the pools where that is so, the images of both locks that their nodes take only by one of them.
+      type: list
+      elements: dict
+      contains:
+        pool:
+          description: The pool, V(null) for all that no lock names.
+          type: str
+        images_in:
+          description: References that such nodes take now.
+          type: list
+          elements: str
+        images_out:
+          description: References that they take no more.
+          type: list
+          elements: str
+    sets:
+      description: Sets of both locks that are for another pool now, or leave out by other patterns.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The set's name.
+          type: str
+        pool_before:
+          description: Its pool before, V(null) for every pool.
+          type: str
+        pool_after:
+          description: Its pool now.
+          type: str
+        patterns_in:
+          description: Patterns that leave something out now.
+          type: list
+          elements: str
+        patterns_out:
+          description: Patterns that leave nothing out any more.
+          type: list
+          elements: str
     transfers:
       description: What that means for the nodes of each pool, by platform.
       type: list

@@ -53,15 +53,38 @@ class PoolTransfer:
 
 
 @dataclass(frozen=True)
+class PoolImages:
+    """Images of both locks that came to, or went from, a pool (None: any that has no sets)."""
+
+    pool: str | None
+    images_in: tuple[str, ...]
+    images_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChangedSet:
+    """A set of both locks, for another pool (None: every pool) or with other exclusions."""
+
+    name: str
+    pool_before: str | None
+    pool_after: str | None
+    patterns_in: tuple[str, ...]
+    patterns_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LockChanges:
     """What is in one lock and not in another; an image whose tag moved is not named twice.
 
-    ``names`` are, for the images that came and went, what their sources call them.
+    ``pools`` and ``sets`` are those where something changed. ``names`` are, for the images that
+    came and went, what their sources call them.
     """
 
     images_in: tuple[str, ...]
     images_out: tuple[str, ...]
     moved: tuple[MovedTag, ...]
+    pools: tuple[PoolImages, ...]
+    sets: tuple[ChangedSet, ...]
     transfers: tuple[PoolTransfer, ...]
     names: Mapping[str, tuple[str, ...]]
 
@@ -88,12 +111,16 @@ def compare_locks(before: Lock, after: Lock) -> LockChanges:
     come = {f"{repository}@{one.after}" for one, repository in repositories}
     places = dict.fromkeys([*_places(before), *_places(after)])
     images_in, images_out = sorted(new - old - come), sorted(old - new - gone)
+    pools = _pool_images(before, after, {pool for pool, _platform in places}, old & new)
+    shown = {*images_in, *images_out}.union(*((*one.images_in, *one.images_out) for one in pools))
     named = {one.reference: one.names for one in (*before.images, *after.images) if one.names}
     return LockChanges(
         images_in=tuple(images_in),
         images_out=tuple(images_out),
         moved=moved,
-        names={one: named[one] for one in (*images_in, *images_out) if one in named},
+        pools=pools,
+        sets=_changed_sets(before, after),
+        names={one: named[one] for one in sorted(shown) if one in named},
         transfers=tuple(
             _transfer(before, after, pool, platform)
             for pool, platform in sorted(places, key=lambda place: (place[0] or "", place[1]))
@@ -111,6 +138,8 @@ def change_lines(changes: LockChanges) -> list[str]:
     lines = [f"moved {one.name}: {one.before} -> {one.after}" for one in changes.moved]
     lines += [f"in    {_named(one, changes.names)}" for one in changes.images_in]
     lines += [f"out   {_named(one, changes.names)}" for one in changes.images_out]
+    lines += [line for one in changes.sets for line in _set_lines(one)]
+    lines += [line for one in changes.pools for line in _pool_lines(one, changes.names)]
     lines += [
         f"{one.pool or _EVERY_POOL}, {one.platform}: {readable_bytes(one.bytes_in)} to fetch,"
         f" {readable_bytes(one.bytes_out)} needed no more"
@@ -118,6 +147,24 @@ def change_lines(changes: LockChanges) -> list[str]:
         if one.bytes_in or one.bytes_out
     ]
     return lines
+
+
+def _set_lines(one: ChangedSet) -> list[str]:
+    lines = []
+    if one.pool_before != one.pool_after:
+        before, after = one.pool_before or _EVERY_POOL, one.pool_after or _EVERY_POOL
+        lines.append(f"set {one.name}: for {after}, was for {before}")
+    lines += [f"set {one.name}: excludes {pattern!r}" for pattern in one.patterns_in]
+    lines += [f"set {one.name}: excludes {pattern!r} no more" for pattern in one.patterns_out]
+    return lines
+
+
+def _pool_lines(one: PoolImages, names: Mapping[str, tuple[str, ...]]) -> list[str]:
+    pool = f"pool {one.pool}" if one.pool else "any other pool"
+    return [
+        *(f"{pool}: in    {_named(image, names)}" for image in one.images_in),
+        *(f"{pool}: out   {_named(image, names)}" for image in one.images_out),
+    ]
 
 
 def _named(reference: str, names: Mapping[str, tuple[str, ...]]) -> str:
@@ -153,9 +200,14 @@ def _total(lock: Lock, pool: str | None, platform: str) -> PoolTotal:
     )
 
 
+def _applying(lock: Lock, pool: str | None) -> set[str]:
+    """Return the names of the sets that nodes of a pool take."""
+    return {name for name, one in lock.sets.items() if one.pool in (None, pool)}
+
+
 def _wanted(lock: Lock, pool: str | None, platform: str) -> tuple[int, dict[str, LockedLayer]]:
     """Return how many images such nodes want, and their layers."""
-    applying = {name for name, one in lock.sets.items() if one.pool in (None, pool)}
+    applying = _applying(lock, pool)
     wanted = [
         image.platforms[platform]
         for image in lock.images
@@ -163,6 +215,33 @@ def _wanted(lock: Lock, pool: str | None, platform: str) -> tuple[int, dict[str,
     ]
     digests = {digest for one in wanted for digest in one.layers}
     return len(wanted), {digest: lock.layers[digest] for digest in digests}
+
+
+def _pool_images(
+    before: Lock, after: Lock, pools: Iterable[str | None], both: set[str]
+) -> tuple[PoolImages, ...]:
+    """Return what came to and went from each pool, of the images that both locks have."""
+    found = []
+    for pool in sorted(pools, key=lambda one: one or ""):
+        was, now = (
+            {one.reference for one in lock.images if _applying(lock, pool).intersection(one.sets)}
+            for lock in (before, after)
+        )
+        came, went = (now - was) & both, (was - now) & both
+        if came or went:
+            found.append(PoolImages(pool, tuple(sorted(came)), tuple(sorted(went))))
+    return tuple(found)
+
+
+def _changed_sets(before: Lock, after: Lock) -> tuple[ChangedSet, ...]:
+    changed = []
+    for name in sorted(set(before.sets) & set(after.sets)):
+        old, new = before.sets[name], after.sets[name]
+        was, now = ({left.pattern for left in one.left_out} for one in (old, new))
+        if old.pool != new.pool or was != now:
+            patterns_in, patterns_out = tuple(sorted(now - was)), tuple(sorted(was - now))
+            changed.append(ChangedSet(name, old.pool, new.pool, patterns_in, patterns_out))
+    return tuple(changed)
 
 
 def _transfer(before: Lock, after: Lock, pool: str | None, platform: str) -> PoolTransfer:

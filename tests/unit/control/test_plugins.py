@@ -408,7 +408,7 @@ class TestImageLock:
         self.machine.expect(NEW.call(tag="v1"), NEW.config())
         result = self.lock(run_action)
         assert result["changes"] == {
-            "images_in": (), "images_out": (), "names": {},
+            "images_in": (), "images_out": (), "names": {}, "pools": (), "sets": (),
             "moved": ({"name": "example.com/app:v1", "before": APP.digest, "after": NEW.digest},),
             "transfers": ({"pool": "edge", "platform": AMD, "bytes_in": 2000, "bytes_out": 10},),
         }  # fmt: skip

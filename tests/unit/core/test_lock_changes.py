@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock import (
+    LeftOut,
     Lock,
     LockedPlatform,
     LockedSet,
@@ -13,8 +14,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock impo
     build_lock,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock_changes import (
+    ChangedSet,
     LockChanges,
     MovedTag,
+    PoolImages,
     PoolTotal,
     PoolTransfer,
     change_lines,
@@ -130,11 +133,18 @@ def test_changes() -> None:
         images_in=(),
         images_out=(),
         moved=(MovedTag("example.com/app:v1", ONE, TWO),),
+        pools=(
+            PoolImages("control", (), (f"example.com/agent@{THREE}",)),
+            PoolImages("edge", (f"example.com/agent@{THREE}",), ()),
+        ),
+        sets=(),
         transfers=(PoolTransfer("control", AMD, 0, 1000), PoolTransfer("edge", AMD, 30, 200)),
         names={},
     )
     assert change_lines(changes) == [
         f"moved example.com/app:v1: {ONE} -> {TWO}",
+        f"pool control: out   example.com/agent@{THREE}",
+        f"pool edge: in    example.com/agent@{THREE}",
         "control, linux/amd64: 0 bytes to fetch, 1.0 kB needed no more",
         "edge, linux/amd64: 30 bytes to fetch, 200 bytes needed no more",
     ]
@@ -166,3 +176,53 @@ def test_names_of_what_came_and_went() -> None:
         f"out   example.com/app@{ONE} (etcd)",
     ]
     assert compare_locks(before, before).names == {}
+
+
+def test_a_pool_that_unpins_what_another_keeps() -> None:
+    """Said even where no byte is fetched or freed, and with the image's name."""
+    names = {f"agent@{THREE}": ("agent",)}
+    core = ("control", {f"agent@{THREE}": ()})
+    before = lock([AMD], names, edge=("edge", {f"app@{ONE}": (), f"agent@{THREE}": ()}), core=core)
+    after = lock([AMD], names, edge=("edge", {f"app@{ONE}": ()}), core=core)
+    changes = compare_locks(before, after)
+    agent = f"example.com/agent@{THREE}"
+    assert (changes.images_in, changes.images_out) == ((), ())
+    assert changes.pools == (PoolImages("edge", (), (agent,)),)
+    assert change_lines(changes) == [f"pool edge: out   {agent} (agent)"]
+    back = compare_locks(after, before)
+    assert change_lines(back) == [f"pool edge: in    {agent} (agent)"]
+
+
+def test_a_set_of_another_pool() -> None:
+    """What each pool's nodes gain and lose by it; those of pools without sets took it as well."""
+    own = ("edge", {f"app@{ONE}": ()})
+    before = lock([AMD], edge=own, base=(None, {f"agent@{THREE}": ()}))
+    after = lock([AMD], edge=own, base=("control", {f"agent@{THREE}": ()}))
+    agent = f"example.com/agent@{THREE}"
+    assert change_lines(compare_locks(before, after)) == [
+        "set base: for control, was for every pool",
+        f"any other pool: out   {agent}",
+        f"pool edge: out   {agent}",
+        "every pool, linux/amd64: 0 bytes to fetch, 1.0 kB needed no more",
+    ]
+    assert change_lines(compare_locks(after, before))[0] == (
+        "set base: for every pool, was for control"
+    )
+
+
+def test_other_exclusions() -> None:
+    """By their patterns: what they leave out is another digest in each release."""
+
+    def leaving_out(*patterns: str) -> Lock:
+        left_out = tuple(LeftOut(f"example.com/{ONE}", one, "") for one in patterns)
+        return Lock(
+            parse_pool_platforms([AMD], "x"), {"a": LockedSet("a", None, "", left_out)}, (), {}
+        )
+
+    before, after = leaving_out("*-aws-*", "*-gcp-*"), leaving_out("*-aws-*", "*-azure-*")
+    changes = compare_locks(before, after)
+    assert changes.sets == (ChangedSet("a", None, None, ("*-azure-*",), ("*-gcp-*",)),)
+    assert change_lines(changes) == [
+        "set a: excludes '*-azure-*'",
+        "set a: excludes '*-gcp-*' no more",
+    ]
