@@ -128,16 +128,21 @@ def _read_pinned_image_sets(place: SourcePlace, source: PinnedImageSetSource) ->
     }
     together = unique(image for images in components.values() for image in images)
     kept, excluded = apply_exclusions(together, source.exclude, f"entry {source.number}")
-    return [
-        WantedSet(
-            one.name,
-            one.pool or source.pool,
-            origin,
-            tuple(image for image in components[one.name, origin] if image in kept),
-            tuple(left for left in excluded if left.component in components[one.name, origin]),
+    staying = frozenset(kept)
+    sets = []
+    for one, origin in found:
+        images = components[one.name, origin]
+        own = frozenset(images)
+        sets.append(
+            WantedSet(
+                one.name,
+                one.pool or source.pool,
+                origin,
+                tuple(image for image in images if image in staying),
+                tuple(left for left in excluded if left.component in own),
+            )
         )
-        for one, origin in found
-    ]
+    return sets
 
 
 def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, str]]:

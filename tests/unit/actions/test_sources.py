@@ -194,6 +194,26 @@ def test_sets_of_a_source(host: FakeHost) -> None:
     assert (two.name, two.pool, images(two), two.excluded) == ("two", "edge", [REFERENCE], ())
 
 
+def test_work_grows_with_the_references_and_not_with_their_square(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How often one image is held against another, of those that stay and those left out."""
+    compared = 0
+    compare = Component.__eq__
+
+    def counted(one: Component, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return compare(one, other)
+
+    monkeypatch.setattr(Component, "__eq__", counted)
+    references = [f"example.com/{number}@sha256:{'a' * 64}" for number in range(2000)]
+    documents = [{"name": name, "images": references} for name in ("one", "two")]
+    found = Reader(host).read({"pinned_image_set": documents, "exclude": ["example.com/1*"]})
+    assert [(len(one.components), len(one.excluded)) for one in found] == [(889, 1111)] * 2
+    assert compared <= 4 * len(references)
+
+
 def test_standard_input(host: FakeHost) -> None:
     """What was piped into the command."""
     host.files = {STDIN: POD}
