@@ -17,7 +17,7 @@ from ansible.utils.display import Display
 from ..module_utils.actions.image_files import ImageFiles
 from ..module_utils.actions.image_sources import ImageSources
 from ..module_utils.actions.lock import Unresolved, make_lock, verify_lock
-from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers
+from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers, recall_measures
 from ..module_utils.actions.sources import SourcePlace, read_sources
 from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
 from ..module_utils.documents.lock_changes import (
@@ -129,25 +129,29 @@ class ActionModule(ActionBase):
 
     def _measurer(
         self, arguments: dict[str, Any], skopeo: Skopeo, before: Lock | None
-    ) -> Callable[[Mapping[str, WantedLayer]], Measured]:
-        """Return what measures layers; check mode fetches none, and goes by the lock there is."""
+    ) -> Callable[[Mapping[str, WantedLayer], bool], Measured]:
+        """Return what says what layers take; what is locked or remembered stays true of a digest."""
+        fetches = arguments["measure"] and not self._task.check_mode
+        locked = before.layers.items() if before else ()
+        known = {digest: one.measure for digest, one in locked if one.measure}
 
-        def measure(layers: Mapping[str, WantedLayer]) -> Measured:
+        def measure(layers: Mapping[str, WantedLayer], may_fetch: bool) -> Measured:
+            left = {digest: one for digest, one in layers.items() if digest not in known}
+            if not (fetches and may_fetch):
+                recalled = recall_measures(LocalControlHost(), left, cache_folder())
+                return Measured({**known, **recalled}, ())
             keep = arguments["keep_layers"]
-            return measure_layers(
+            found = measure_layers(
                 LocalControlHost(),
                 skopeo,
-                layers,
+                left,
                 cache_folder(),
                 os.path.abspath(keep) if keep else "",
-                _measure_progress(layers),
+                _measure_progress(left),
             )
+            return Measured({**known, **found.measures}, found.unmeasured)
 
-        def recall(_layers: Mapping[str, WantedLayer]) -> Measured:
-            known = before.layers.items() if before and arguments["measure"] else ()
-            return Measured({name: one.measure for name, one in known if one.measure}, ())
-
-        return measure if arguments["measure"] and not self._task.check_mode else recall
+        return measure
 
     def _verified(
         self, lock: Lock, arguments: dict[str, Any], failed: tuple[Unresolved, ...]

@@ -57,6 +57,7 @@ options:
   measure:
     description:
       - Whether to read every distinct layer, once in its life, and to lock what its content takes on a node.
+      - Without it nothing is read, and what the lock at O(path) or this control node knows of layers from before is locked all the same.
       - The storage check of nodes is exact then. Layers that are packed with zstd need C(zstd) on the control node.
     type: bool
     default: false

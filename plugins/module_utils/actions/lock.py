@@ -66,12 +66,13 @@ def make_lock(
     registry: Manifests,
     sets: Sequence[WantedSet],
     platforms: PoolPlatforms,
-    measure: Callable[[Mapping[str, WantedLayer]], Measured],
+    measure: Callable[[Mapping[str, WantedLayer], bool], Measured],
     progress: Callable[[int, int], None],
 ) -> MadeLock:
     """Ask the registries what the sets' images are, and lock that.
 
-    :param measure: measures layers, or says of none what it takes.
+    :param measure: says what layers take, as far as it knows; the second argument is whether it
+        may fetch the others.
     :param progress: called with the number of images done and of all, from one thread.
     :raises EdgefleetError: when the sets contradict each other.
     """
@@ -82,7 +83,7 @@ def make_lock(
     resolution = resolve(registry, wanted, lambda done: progress(done, len(wanted)))
     failed = [*unknown, *resolution.unresolved]
     # A lock with failures is hardly ever written: no link carries layers for it.
-    measured = Measured({}, ()) if failed else measure(resolution.layers)
+    measured = measure(resolution.layers, not failed)
     layers = {
         digest: LockedLayer(one.size, measured.measures.get(digest))
         for digest, one in resolution.layers.items()

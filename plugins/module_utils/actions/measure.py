@@ -10,7 +10,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, Sequence
 
 from ..decisions.layer_measure import measure_layer
 from ..documents.locked_images import LayerMeasure, measure_of
@@ -26,8 +26,8 @@ from ..observed.layer_stream import PACKINGS, ZSTD, InvalidLayer, tar_entries
 _WORKERS = 4
 # What one image's layers may take on disk at once, unless one of them is larger by itself.
 _GROUP_BYTES = 256 << 20
-# A new one for each change of what is counted: a measure that is remembered is never looked at
-# again.
+# A new one for each change of what is counted, with a new version of the lock: a measure that is
+# remembered or locked is never looked at again.
 _FORMAT = "1"
 _MODE = 0o644
 # skopeo brings layers by this kind of digest only, and a path is made of it.
@@ -67,6 +67,17 @@ class Measured:
     unmeasured: tuple[Unmeasured, ...]
 
 
+def recall_measures(
+    host: Host, wanted: Iterable[str], cache_folder: str
+) -> dict[str, LayerMeasure]:
+    """Return what those of these layers take that were ever measured here, by their digests.
+
+    :param cache_folder: the absolute path that :func:`measure_layers` was given.
+    """
+    remembered = {digest: _remembered(host, cache_folder, digest) for digest in wanted}
+    return {digest: one for digest, one in remembered.items() if one is not None}
+
+
 def measure_layers(
     host: ControlHost,
     skopeo: Skopeo,
@@ -83,8 +94,7 @@ def measure_layers(
     :param progress: called with the number of layers done and their packed bytes, from one thread.
     :raises HostError: when a layer is packed with zstd and there is no zstd, or on a full disk.
     """
-    remembered = {digest: _remembered(host, cache_folder, digest) for digest in wanted}
-    measures = {digest: one for digest, one in remembered.items() if one is not None}
+    measures = recall_measures(host, wanted, cache_folder)
     left = {digest: one for digest, one in wanted.items() if digest not in measures}
     if any(PACKINGS.get(one.media_type) == ZSTD for one in left.values()):
         require_zstd(host)

@@ -176,8 +176,10 @@ def a_set(name: str, pool: str | None, *images: str) -> WantedSet:
     return WantedSet(name, pool, "images", components)
 
 
-def measured(layers: Mapping[str, WantedLayer]) -> Measured:
-    """Measure all but one layer."""
+def measured(layers: Mapping[str, WantedLayer], may_fetch: bool) -> Measured:
+    """Know one layer, and fetch another, which fails."""
+    if not may_fetch:
+        return Measured({L1: MEASURE}, ())
     failed = Unmeasured(L2, layers[L2].reference, "corrupt", "its gzip is damaged")
     return Measured({L1: MEASURE}, (failed,))
 
@@ -192,7 +194,7 @@ def make(
         registry(host),
         sets,
         platforms,
-        measured if measure else lambda _layers: Measured({}, ()),
+        measured if measure else lambda _layers, _may_fetch: Measured({}, ()),
         lambda done, total: seen.append((done, total)),
     )
     return made, seen
@@ -214,7 +216,7 @@ def test_tags_and_pools(host: FakeHost) -> None:
 
 
 def test_tags_that_are_not_there(host: FakeHost) -> None:
-    """They are named beside what else failed, in a lock of the rest; nothing is measured then."""
+    """They are named beside what else failed, in a lock of the rest; nothing is fetched then."""
     host.expect_in_any_order(
         inspect("--raw", "example.com/gone:v1", stderr="manifest unknown"),
         APP.call(tag="v1"),
@@ -225,7 +227,7 @@ def test_tags_that_are_not_there(host: FakeHost) -> None:
         Unresolved("example.com/gone:v1", "not_found", "manifest unknown", ("b",)),
     )
     assert [image.reference for image in made.lock.images] == [APP.reference]
-    assert made.lock.layers[L1] == LockedLayer(10)
+    assert made.lock.layers == {L1: LockedLayer(10, MEASURE), L2: LockedLayer(20)}
 
 
 def test_measured(host: FakeHost) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure imp
     Unmeasured,
     WantedLayer,
     measure_layers,
+    recall_measures,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
@@ -101,6 +102,9 @@ def test_each_reference_once() -> None:
     assert json.loads(host.files[cached(ONE)]) == vars(found.measures[digest_of(ONE)])
     assert host.scratches.count(f"{cached(ONE)}.new") == 1
     assert ask(host, want(ONE, TWO, THREE)).measures == found.measures
+    assert recall_measures(host, [*want(ONE, PACKED), "sha512:x"], CACHE) == {
+        digest_of(ONE): found.measures[digest_of(ONE)]
+    }
 
 
 def test_auth_file() -> None:

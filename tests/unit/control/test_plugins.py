@@ -555,7 +555,7 @@ class TestImageLock:
         printed: list[str],
         tmp_path: Path,
     ) -> None:
-        """Layers are measured when that is asked for; check mode goes by what is locked."""
+        """Layers are measured when that is asked for; else what is locked or remembered counts."""
         given: list[Any] = []
 
         def measure(_host: Any, _skopeo: Any, wanted: Any, *more: Any) -> Measured:
@@ -579,8 +579,31 @@ class TestImageLock:
         again = self.lock(run_action, measure=True, check_mode=True)
         assert again["changed"] is False
         self.machine.expect(APP.call(tag="v1"))
-        assert "blocks" not in self.lock(run_action)["lock"]["layers"][DIGEST]
-        assert len(given) == 1
+        assert self.lock(run_action)["changed"] is False
+        self.machine.expect(APP.call(tag="v1"))
+        assert self.lock(run_action, measure=True)["changed"] is False
+        assert [layers for layers, _folders in given] == [[DIGEST], []]
+
+    def test_measured_before(self, run_action: RunAction) -> None:
+        """What this controller once measured is in a lock that has no file, or is a new one."""
+        cached = Path(f"{cache_folder()}/measures/1/{DIGEST[7:]}.json")
+        cached.parent.mkdir(parents=True)
+        cached.write_text(json.dumps(vars(MEASURE)))
+        self.machine.expect(*asked(APP))
+        for path in (None, "l.yml"):
+            result = run_action(image_lock, sets=[a_set(APP.reference)], path=path)
+            assert result["lock"]["layers"] == {DIGEST: {"size": 10, **vars(MEASURE)}}
+
+    def test_nothing_is_fetched_for_half_a_lock(
+        self, run_action: RunAction, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Layers are not measured for a lock that lacks images."""
+        monkeypatch.setattr(image_lock, "measure_layers", lambda *_any: pytest.fail("fetched"))
+        gone = inspect("--raw", AGENT.reference, stderr="manifest unknown")
+        self.machine.expect_in_any_order(*asked(APP), gone)
+        sets = [a_set(APP.reference, AGENT.reference)]
+        result = run_action(image_lock, sets=sets, partial=True, measure=True)
+        assert result["lock"]["layers"] == {DIGEST: {"size": 10}}
 
     def test_not_measured(self, run_action: RunAction, monkeypatch: pytest.MonkeyPatch) -> None:
         """A layer that is not what it should be is an error of its image."""
