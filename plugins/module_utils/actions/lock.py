@@ -24,7 +24,13 @@ from ..documents.wanted_set import WantedSet
 from ..node.manifests import Manifests
 from ..node.reading_host import CommandFailed
 from ..observed.failure import classify_failure
-from ..observed.manifest import Index, InvalidManifest, Manifest, parse_manifest
+from ..observed.manifest import (
+    Index,
+    IndexEntry,
+    InvalidManifest,
+    Manifest,
+    parse_manifest,
+)
 from .measure import Measured, WantedLayer
 
 # skopeo spends its time waiting for the registry; more at once would look like an attack to some.
@@ -221,13 +227,15 @@ def manifests_on(
         built = platform_of(registry.config(reference, top))
         return {require_platform(one, [built], reference): (digest, top) for one in platforms}
     return {
-        platform: (one, _single(registry, f"{repository}@{one}", one))
+        platform: (one.digest, _of_index(registry, f"{repository}@{one.digest}", one, platform))
         for platform, one in manifests_for(top, platforms, reference).items()
     }
 
 
-def _single(registry: Manifests, reference: str, digest: str) -> Manifest:
-    manifest = parse_manifest(registry.manifest(reference), digest, reference)
+def _of_index(registry: Manifests, reference: str, entry: IndexEntry, platform: str) -> Manifest:
+    manifest = parse_manifest(registry.manifest(reference), entry.digest, reference)
     if isinstance(manifest, Index):
         raise InvalidManifest(f"reading {reference}", "an index lies inside an index")
+    if entry.platform is None:
+        require_platform(platform, [platform_of(registry.config(reference, manifest))], reference)
     return manifest

@@ -13,10 +13,11 @@ from typing import Any, Mapping, NoReturn
 
 from ..errors import EdgefleetError
 
-_INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
+_DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+_INDEX_TYPES = ("application/vnd.oci.image.index.v1+json", _DOCKER_LIST)
+# What an OCI index says, with "true", of a manifest whose layers are packed with zstd
+# (OCI1InstanceAnnotationCompressionZSTD of go.podman.io/image, internal/manifest/oci_index.go).
+_ZSTD = "io.github.containers.compression.zstd"
 # Other types of configuration are artifacts': charts, signatures, policies. Those that say none
 # are images of tools older than the specification.
 _CONFIG_TYPES = (
@@ -56,10 +57,22 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Index:
-    """An image for several platforms: their descriptions with their manifests' digests."""
+class IndexEntry:
+    """A manifest's digest in an index, and the platform it is for; None: the index does not say.
 
-    manifests: tuple[tuple[Mapping[str, Any], str], ...]
+    ``is_zstd`` is whether an OCI index says that its layers are packed with zstd.
+    """
+
+    digest: str
+    platform: Mapping[str, Any] | None
+    is_zstd: bool = False
+
+
+@dataclass(frozen=True)
+class Index:
+    """An image for several platforms."""
+
+    manifests: tuple[IndexEntry, ...]
 
 
 def digest_of(text: str, algorithm: str = "sha256") -> str:
@@ -79,7 +92,8 @@ def parse_manifest(text: str, digest: str, reference: str) -> Manifest | Index:
     document = _object(text, problem, "it is no image manifest")
     if document.get("mediaType") in _INDEX_TYPES or "manifests" in document:
         listed = _objects(document, "manifests", problem)
-        return Index(tuple((_platform(one, problem), _digest(one, problem)) for one in listed))
+        is_docker = document.get("mediaType") == _DOCKER_LIST
+        return Index(tuple(_index_entry(one, is_docker, problem) for one in listed))
     if document.get("schemaVersion") == 1:
         raise InvalidManifest(problem, "it has the outdated schema 1", "Push it again.")
     return _manifest(document, problem)
@@ -134,11 +148,15 @@ def _objects(document: Mapping[str, Any], key: str, problem: str) -> list[dict[s
     return value
 
 
-def _platform(entry: Mapping[str, Any], problem: str) -> dict[str, Any]:
-    platform = entry.get("platform") or {}
-    if not isinstance(platform, dict):
+def _index_entry(entry: Mapping[str, Any], is_docker: bool, problem: str) -> IndexEntry:
+    platform, annotations = entry.get("platform"), entry.get("annotations")
+    if platform is None and is_docker:
+        # A Docker list has no entry for whoever finds no better one.
+        platform = {}
+    if platform is not None and not isinstance(platform, dict):
         _refuse(problem, entry, "platform", "a manifest in it")
-    return platform
+    is_zstd = isinstance(annotations, dict) and annotations.get(_ZSTD) == "true"
+    return IndexEntry(_digest(entry, problem), platform, is_zstd and not is_docker)
 
 
 def _digest(entry: Mapping[str, Any], problem: str) -> str:

@@ -150,6 +150,19 @@ def test_an_index_in_an_index(host: FakeHost) -> None:
     assert ask(host, outer).unresolved == (expected,)
 
 
+def test_an_entry_for_no_platform(host: FakeHost) -> None:
+    """CRI-O takes it where it finds no other; it is locked if its image was built for that."""
+    one = Image("app", {"manifests": [{"digest": APP.digest}]})
+    host.expect(one.call(), APP.call(), APP.config())
+    found = ask(host, one, platforms=(AMD,))
+    assert found.resolved == {one.reference: {AMD: LockedPlatform(APP.digest, (L1, L2))}}
+    host.expect(one.call(), APP.call(), APP.config())
+    (failed,) = ask(host, one, platforms=(ARM,)).unresolved
+    assert (failed.cause, failed.message) == (
+        "not_found", "the image was built for linux/amd64 only",
+    )  # fmt: skip
+
+
 def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list[int]]) -> None:
     """Eight questions at a time, and answers under the right name, in the order asked for."""
     sizes = pool_sizes(lock)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import (
     Index,
+    IndexEntry,
     InvalidManifest,
     Layer,
     Manifest,
@@ -60,9 +61,27 @@ def test_no_layers() -> None:
 @pytest.mark.parametrize("media_type", [f"{OCI}.index.v1+json", f"{DOCKER}.list.v2+json", None])
 def test_index(media_type: str | None) -> None:
     """OCI's and Docker's, and one that does not say what it is."""
-    listed = [{"digest": ONE, "platform": AMD}, {"digest": TWO}]
+    zstd = {"io.github.containers.compression.zstd": "true"}
+    listed = [
+        {"digest": ONE, "platform": AMD},
+        {"digest": TWO},
+        {"digest": ONE, "platform": None, "annotations": zstd},
+        {"digest": TWO, "platform": {}, "annotations": {**zstd, **dict.fromkeys(zstd, True)}},
+        {"digest": TWO, "platform": AMD, "annotations": []},
+    ]
     text, digest = served({"mediaType": media_type, "manifests": listed})
-    assert parse_manifest(text, digest, "r") == Index(((AMD, ONE), ({}, TWO)))
+    is_oci = media_type != f"{DOCKER}.list.v2+json"
+    # Docker's has neither annotations nor entries for whatever platform.
+    unsaid = None if is_oci else {}
+    assert parse_manifest(text, digest, "r") == Index(
+        (
+            IndexEntry(ONE, AMD),
+            IndexEntry(TWO, unsaid),
+            IndexEntry(ONE, unsaid, is_zstd=is_oci),
+            IndexEntry(TWO, {}),
+            IndexEntry(TWO, AMD),
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform 
     parse_pool_platforms,
     platform_of,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import Index
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import (
+    Index,
+    IndexEntry,
+)
+
+AMD, ARM = "linux/amd64", "linux/arm64"
 
 
 @pytest.mark.parametrize(
@@ -51,14 +56,51 @@ def test_of_an_empty_entry() -> None:
     assert platform_of({}) == "/"
 
 
-def test_manifests_of_an_index() -> None:
-    """Each platform gets its first manifest."""
-    amd, arm = {"os": "linux", "architecture": "amd64"}, {"os": "linux", "architecture": "arm64"}
-    index = Index(((amd, "d1"), (arm, "d2"), (amd, "d3")))
-    assert manifests_for(index, ["linux/arm64", "linux/amd64"], "r") == {
-        "linux/arm64": "d2",
-        "linux/amd64": "d1",
-    }
+def index(*entries: str) -> Index:
+    """Return an index of `os/architecture/variant` each, `-` for none, `+zstd` behind it."""
+    made = []
+    for number, entry in enumerate(entries, start=1):
+        name, _plus, packing = entry.partition("+")
+        keys = ("os", "architecture", "variant")
+        platform = None if name == "-" else dict(zip(keys, name.split("/"), strict=False))
+        made.append(IndexEntry(f"d{number}", platform, packing == "zstd"))
+    return Index(tuple(made))
+
+
+@pytest.mark.parametrize(
+    ("platform", "entries", "taken"),
+    [
+        (AMD, ["linux/amd64", "linux/arm64", "linux/amd64"], "d1"),
+        (ARM, ["linux/amd64", "linux/arm64", "linux/amd64"], "d2"),
+        # What is packed with zstd goes before gzip, and after the platform.
+        (AMD, ["linux/amd64", "linux/amd64+zstd", "linux/amd64+zstd"], "d2"),
+        (AMD, ["linux/amd64", "linux/arm64+zstd"], "d1"),
+        (ARM, ["linux/arm64+zstd", "linux/arm64/v8"], "d2"),
+        # Without a platform: the last, zstd first again.
+        (AMD, ["-+zstd", "linux/amd64"], "d2"),
+        (AMD, ["-", "linux/arm64"], "d1"),
+        (AMD, ["-", "-+zstd"], "d2"),
+        # A machine has its own variant, those that are less capable, and none.
+        (ARM, ["linux/arm64", "linux/arm64/v8"], "d2"),
+        (ARM, ["linux/arm64/v9", "linux/arm64"], "d2"),
+        ("linux/arm", ["linux/arm", "linux/arm/v5", "linux/arm/v6", "linux/arm/v8"], "d3"),
+        ("linux/arm/v8", ["linux/arm", "linux/arm/v6", "linux/arm/v7"], "d3"),
+        ("linux/arm/v6", ["linux/arm/v7", "linux/arm"], "d2"),
+        ("linux/amd64/v3", ["linux/amd64", "linux/amd64/v2", "linux/amd64/v3"], "d3"),
+        ("linux/amd64/v3", ["linux/amd64/v2", "linux/amd64"], "d2"),
+        (AMD, ["linux/amd64/v2", "windows/amd64", "linux/amd64"], "d3"),
+    ],
+)
+def test_the_manifest_that_is_taken(platform: str, entries: list[str], taken: str) -> None:
+    """As containers/image chooses it on a node (TestOCI1IndexChooseInstance and its like)."""
+    (found,) = manifests_for(index(*entries), [platform], "r").values()
+    assert found.digest == taken
+
+
+def test_each_platform_of_an_index() -> None:
+    """Those that are asked for."""
+    found = manifests_for(index(ARM, AMD, "linux/s390x"), [AMD, ARM], "r")
+    assert {platform: one.digest for platform, one in found.items()} == {AMD: "d2", ARM: "d1"}
 
 
 def test_an_index_of_nothing() -> None:
@@ -67,6 +109,16 @@ def test_an_index_of_nothing() -> None:
         PlatformMissing, match=r"looking for linux/arm64 in r: its index is empty\."
     ):
         manifests_for(Index(()), ["linux/arm64"], "r")
+
+
+def test_a_variant_that_no_machine_asks_for() -> None:
+    """CRI-O on amd64 knows none; the error names what is there as the index does."""
+    with pytest.raises(PlatformMissing) as caught:
+        manifests_for(index("linux/amd64/v1", "unknown/unknown"), [AMD], "r")
+    assert str(caught.value) == (
+        "looking for linux/amd64 in r: the image was built for linux/amd64/v1, unknown/unknown"
+        " only. Ask for its platforms, or for another image."
+    )
 
 
 def test_a_platform_that_was_not_built() -> None:
@@ -78,9 +130,6 @@ def test_a_platform_that_was_not_built() -> None:
         "looking for linux/s390x in example.com/a@d: the image was built for linux/amd64,"
         " linux/arm64 only. Ask for its platforms, or for another image."
     )
-
-
-AMD, ARM = "linux/amd64", "linux/arm64"
 
 
 def test_every_pool() -> None:
