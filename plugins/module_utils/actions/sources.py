@@ -115,7 +115,20 @@ def read_sources(
             "Name one at least in pin_images_sets or pin_images_sources.",
         )
     check_names(sets)
+    _check_emptied(sets)
     return sets
+
+
+def _check_emptied(sets: Sequence[WantedSet]) -> None:
+    """Refuse a set of which nothing stays: its nodes would unpin what it has."""
+    for one in sets:
+        if not one.components and one.excluded:
+            patterns = dict.fromkeys(repr(left.exclusion.pattern) for left in one.excluded)
+            raise UnreadableSource(
+                f"set {one.name!r} of {one.source or 'a variable'}",
+                f"all its images are excluded by {', '.join(patterns)}",
+                "Correct the patterns, or take the set out.",
+            )
 
 
 def _read_pinned_image_sets(place: SourcePlace, source: PinnedImageSetSource) -> list[WantedSet]:
@@ -251,7 +264,7 @@ def _lock_in(text: str, located: str) -> Lock:
     lock = parse_lock(load_documents(text, located), located)
     # Its nodes would unpin everything. A lock made within a run may lack what no registry has.
     wanted = {name for image in lock.images for name in image.sets}
-    empty = [name for name, one in lock.sets.items() if name not in wanted and not one.left_out]
+    empty = [name for name in lock.sets if name not in wanted]
     if empty:
         cause = f"no image is asked for by set {min(empty)!r}"
         raise InvalidLock(f"reading the lock {located}", cause, "Lock again.")

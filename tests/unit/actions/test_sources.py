@@ -102,17 +102,15 @@ def test_lock(host: FakeHost) -> None:
 
 
 def test_a_lock_that_was_emptied(host: FakeHost) -> None:
-    """A set without any image would unpin what it wanted; one that left all out says why."""
+    """A set without any image would unpin what it wanted, also one that left all out."""
     emptied = "version: 1\nplatforms: [linux/amd64]\nimages: []\nlayers: {}\nsets:\n- name: base\n"
-    host.files = {"/here/l.yml": emptied + "  pool: edge\n"}
-    with pytest.raises(EdgefleetError, match=r"l\.yml: no image is asked for by set 'base'\. Lock"):
-        read_lock(host, "l.yml", FOLDERS)
-    left_out = (
-        "  pool: edge\n  excluded:\n"
-        f"  - {{image: 'example.com/a@sha256:{'a' * 64}', pattern: '*', reason: ''}}\n"
-    )
-    host.files = {"/here/l.yml": emptied + left_out}
-    assert read_lock(host, "l.yml", FOLDERS).images == ()
+    left_out = f"  excluded:\n  - {{image: '{REFERENCE}', pattern: '*', reason: ''}}\n"
+    for more in ("", left_out):
+        host.files = {"/here/l.yml": f"{emptied}  pool: edge\n{more}"}
+        with pytest.raises(
+            EdgefleetError, match=r"l\.yml: no image is asked for by set 'base'\. L"
+        ):
+            read_lock(host, "l.yml", FOLDERS)
 
 
 POD = """
@@ -252,6 +250,20 @@ def test_warnings(host: FakeHost) -> None:
         (
             {"pinned_image_set": {"name": "s", "images": [REFERENCE]}, "exclude": ["*/x"]},
             "excluding '*/x' from entry 1: nothing there matches it",
+        ),
+        (
+            {"images": ["example.com/i:1", "example.com/j:1"], "exclude": ["*/j", "*"]},
+            "set 'images' of images: all its images are excluded by '*', '*/j'. Correct the",
+        ),
+        (
+            {
+                "pinned_image_set": [
+                    {"name": "s", "images": [REFERENCE]},
+                    {"name": "t", "images": [REFERENCE.replace("/a@", "/b@")]},
+                ],
+                "exclude": ["*/b"],
+            },
+            "set 't' of a variable: all its images are excluded by '*/b'. Correct the patterns, or",
         ),
         ({"pinned_image_set": {"name": "s"}}, "reading set 's' (a set in a variable): images is"),
     ],
