@@ -16,7 +16,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.actions.image_files import ImageFiles
 from ..module_utils.actions.image_sources import ImageSources
-from ..module_utils.actions.lock import Unresolved, make_lock, verify_lock
+from ..module_utils.actions.lock import MadeLock, Unresolved, make_lock, verify_lock
 from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers, recall_measures
 from ..module_utils.actions.sources import SourcePlace, read_sources
 from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
@@ -111,8 +111,13 @@ class ActionModule(ActionBase):
         made = make_lock(
             registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress()
         )
+        wanted = _wanted_still(before, made) if before else set()
+        for one in failed:
+            if one.reference not in wanted:
+                _say(f"does not answer as locked, and is no longer wanted: {_failure_line(one)}")
         # What is wanted and was locked before fails twice, and is named once.
-        each = {one.reference: one for one in (*failed, *made.unresolved)}
+        still = [one for one in failed if one.reference in wanted]
+        each = {one.reference: one for one in (*still, *made.unresolved)}
         return self._answer(arguments, before, made.lock, tuple(each.values()))
 
     def _read(
@@ -297,6 +302,18 @@ def _read_before(path: str | None, is_needed: bool) -> Lock | None:
             raise
         warn(f"{error} What changes is not shown.")
         return None
+
+
+def _wanted_still(before: Lock, made: MadeLock) -> set[str]:
+    """Return the references that are wanted now, those that could not be resolved among them."""
+    unresolved = {one.reference for one in made.unresolved}
+    # A tag that does not answer leads where it led, for all that is known.
+    tagged = {
+        f"{name.rpartition(':')[0]}@{digest}"
+        for name, digest in before.tagged().items()
+        if name in unresolved
+    }
+    return unresolved | tagged | {one.reference for one in made.lock.images}
 
 
 def _values(

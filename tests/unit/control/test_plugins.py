@@ -494,6 +494,44 @@ class TestImageLock:
         assert (result["changed"], len(result["changes"]["moved"])) == (True, 1)
         assert (tmp_path / "l.yml").read_text() == before
 
+    def test_what_would_be_dropped_need_not_answer(
+        self, run_action: RunAction, printed: list[str]
+    ) -> None:
+        """It is told, and so is what would change."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        self.lock(run_action)
+        gone = inspect("--raw", APP.reference, stderr="manifest unknown")
+        self.machine.expect(gone, NEW.call(tag="v1"), NEW.config())
+        printed.clear()
+        result = self.lock(run_action, check_mode=True)
+        assert ("failed" in result, result["changed"], result["unresolved"]) == (False, True, [])
+        line = f"set images: {APP.reference}: not_found: manifest unknown"
+        assert printed[:3] == [
+            "image_lock: 0 of 1 image of l.yml answers as locked",
+            f"image_lock: does not answer as locked, and is no longer wanted: {line}",
+            f"image_lock: moved example.com/app:v1: {APP.digest} -> {NEW.digest}",
+        ]
+
+    def test_what_is_wanted_still_must_answer(
+        self, run_action: RunAction, printed: list[str]
+    ) -> None:
+        """By its digest, named once, or by a tag that does not answer either."""
+        self.machine.expect(APP.call(tag="v1"))
+        self.machine.expect_in_any_order(APP.config(), *asked(AGENT))
+        sets = [a_set(AGENT.reference)]
+        self.lock(run_action, sets=sets)
+        refused = "dial tcp: connection refused"
+        app, agent = (inspect("--raw", one.reference, stderr=refused) for one in (APP, AGENT))
+        tag = inspect("--raw", "example.com/app:v1", stderr=refused)
+        self.machine.expect_in_any_order(app, agent).expect(tag, agent)
+        printed.clear()
+        result = self.lock(run_action, check_mode=True, sets=sets)
+        assert [one["reference"] for one in result["unresolved"]] == [
+            AGENT.reference, APP.reference, "example.com/app:v1",
+        ]  # fmt: skip
+        assert result["failed"]
+        assert not any("no longer wanted" in line for line in printed)
+
     def test_verified(self, run_action: RunAction, printed: list[str]) -> None:
         """Without sources, the lock alone; what answers no more is an error."""
         self.machine.expect(APP.call(tag="v1"), APP.config())
