@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Mapping
 
 from ..documents.catalog import CONFIGS_LABEL, parse_catalog, select_components
 from ..documents.component import Component
@@ -59,10 +60,7 @@ class ImageSources:
     def _catalog(self, source: CatalogSource) -> tuple[str, tuple[Component, ...]]:
         image = self._by_digest(source.image)
         reference, manifest = self._manifest(image, source)
-        labels = (self._registry.config(reference, manifest).get("config") or {}).get(
-            "Labels"
-        ) or {}
-        folder = str(labels.get(CONFIGS_LABEL) or "").strip("/")
+        folder = _configs_folder(self._registry.config(reference, manifest))
         if not folder:
             raise UnreadableImage(
                 f"reading the catalog {image}",
@@ -85,3 +83,11 @@ class ImageSources:
         platform = self._platforms.of(source.pool, f"set {source.set!r}")[0]
         digest, manifest = manifests_on(self._registry, reference, [platform])[platform]
         return f"{image.repository}@{digest}", manifest
+
+
+def _configs_folder(config: Mapping[str, Any]) -> str:
+    """Return where an image configuration says that a catalog lies; empty where it does not."""
+    settings = config.get("config")
+    labels = settings.get("Labels") if isinstance(settings, dict) else None
+    folder = labels.get(CONFIGS_LABEL) if isinstance(labels, dict) else None
+    return folder.strip("/") if isinstance(folder, str) else ""

@@ -271,10 +271,21 @@ class TestCatalogs:
         assert origin == f"catalog example.com/index:v4@{index_image.digest}"
         assert images == [f"p.v1 {ART}{'3' * 64}", f"o {ART}{'4' * 64}"]
 
-    @pytest.mark.parametrize("config", [{}, {"Labels": None}, {"Labels": {LABEL: "/"}}])
-    def test_no_catalog(self, config: dict[str, Any]) -> None:
-        """Without the label there is nothing to read."""
-        app = image("app", TOP, **config)
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {},
+            {"Labels": None},
+            {"Labels": {LABEL: "/"}},
+            {"Labels": {LABEL: 7}},
+            {"Labels": ["a"]},
+            "x",
+            None,
+        ],
+    )
+    def test_no_catalog(self, config: Any) -> None:
+        """Without the label there is nothing to read; a configuration may be anything."""
+        app = manifest("app", (digest_of(TOP), len(TOP)), config=config)
         host = BlobHost(TOP)
         host.expect(app.call(), app.config())
         with pytest.raises(EdgefleetError, match=f"it has no label {LABEL}. A file-based operator"):
