@@ -128,6 +128,7 @@ pinned:
 removable:
   description:
     - Images that nothing pins, wants or uses, the largest first, up to what would make it fit. Nothing removes them unasked.
+    - All of them where the image store's filesystem lacks inodes, as it is not known how many go with each.
     - Empty when the image store's filesystem has room.
   returned: always
   type: list

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Callable, Mapping, Sequence
 
@@ -106,18 +107,22 @@ def check_storage(
     )
     taken = budget.store_bytes_at(IMAGES)
     share = pinned_share(locked, references, contents, taken, places[0], kubelet)
+    missing_bytes = budget.missing_bytes_at(IMAGES)
+    missing_inodes = budget.missing_inodes_at(IMAGES)
     removable: tuple[Removable, ...] = ()
-    if budget.missing_bytes_at(IMAGES):
+    if missing_bytes or missing_inodes:
         crictl = Crictl(host)
         removable = plan_freeing(
             contents,
             crictl.images(),
             images_in_use(host, crictl, config),
             [*references, *locked.images],
-            budget.missing_bytes_at(IMAGES),
+            # Nobody counted the inodes of what is there.
+            math.inf if missing_inodes else missing_bytes,
         )
     objections = [describe_shortage(room) for room in budget.rooms]
-    objections.append(_describe_removable(removable, budget.missing_bytes_at(IMAGES)))
+    if missing_bytes or missing_inodes:
+        objections.append(_describe_removable(removable, missing_bytes, missing_inodes))
     if not limits.allow_pins_above_gc_threshold:
         objections.append(describe_pins(share))
     objection = "; ".join(filter(None, objections))
@@ -231,14 +236,14 @@ def _place(host: Host, use: str, path: str) -> Place:
     return Place(use, (own, host.filesystem(own.mount_point)))
 
 
-def _describe_removable(removable: Sequence[Removable], missing: int) -> str:
-    if not missing:
-        return ""
+def _describe_removable(
+    removable: Sequence[Removable], missing_bytes: int, missing_inodes: int
+) -> str:
     if not removable:
         return "no image could be removed to make room: all are pinned, wanted or in use"
     named = ", ".join(f"{one.name} ({readable_bytes(one.bytes)})" for one in removable[:_NAMED])
     more = f" and {len(removable) - _NAMED} more" if len(removable) > _NAMED else ""
     freed = sum(one.bytes for one in removable)
-    enough = "" if freed >= missing else ", which is not enough"
-    room = readable_bytes(freed)
-    return f"removing what nothing pins or uses would free {room}{enough}: {named}{more}"
+    room = readable_bytes(freed) + ("" if freed >= missing_bytes else ", which is not enough")
+    inodes = ", and inodes, how many is not known" if missing_inodes else ""
+    return f"removing what nothing pins or uses would free {room}{inodes}: {named}{more}"

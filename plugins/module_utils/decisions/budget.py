@@ -173,6 +173,10 @@ class StorageBudget:
         """Return the bytes that the filesystem for that use lacks most."""
         return max((room.missing_bytes for room in self.rooms if use in room.uses), default=0)
 
+    def missing_inodes_at(self, use: str) -> int:
+        """Return the inodes that the filesystem for that use lacks most."""
+        return max((room.missing_inodes for room in self.rooms if use in room.uses), default=0)
+
     def store_bytes_at(self, use: str) -> int:
         """Return the bytes that the images will take of the filesystem for that use."""
         return max((room.store.bytes for room in self.rooms if use in room.uses), default=0)

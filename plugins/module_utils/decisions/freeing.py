@@ -28,13 +28,14 @@ def plan_freeing(
     images: Iterable[DaemonImage],
     in_use: frozenset[str],
     wanted: Iterable[str],
-    enough: int,
+    enough: float,
 ) -> tuple[Removable, ...]:
     """Return unpinned and unused images, the largest first, until ``enough`` bytes are free.
 
     :param contents: the store that pulls go to; images elsewhere free nothing there.
     :param in_use: names and identifiers of the images of all containers.
     :param wanted: names of images that will be needed.
+    :param enough: in bytes; ``math.inf`` for all such images.
     """
     keep = frozenset(wanted)
     candidates = {}

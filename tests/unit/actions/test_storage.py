@@ -282,6 +282,29 @@ def test_what_could_be_removed(full: FakeHost) -> None:
     assert "would free 188.0 kB, which is not enough: spare0" in lacking.objection
 
 
+def test_what_could_be_removed_for_inodes(full: FakeHost) -> None:
+    """All of it, as nobody knows how many inodes that frees; it is said so."""
+    used_up = replace(ROOM, inodes_total=10**6, inodes_free=0)
+    full.rooms = {STORE: used_up, "/var/tmp": VAR_TMP}
+    expect_images(full)
+    answer = check_storage(full, IMAGE, ["wanted"], StorageLimits(1), 1)
+    (store, _temporary) = answer.budget.rooms
+    assert (store.missing_bytes, store.missing_inodes > 0) == (0, True)
+    assert [one.name for one in answer.removable] == [f"spare{number}" for number in range(8)]
+    assert answer.objection.startswith(f"on the xfs filesystem of {STORE} (images) have 0 inodes")
+    assert (
+        "; removing what nothing pins or uses would free 188.0 kB, and inodes, how many is not"
+        " known: spare0 (27.0 kB), spare1" in answer.objection
+    )
+    full.rooms[STORE] = replace(used_up, available_bytes=0)
+    expect_images(full)
+    both = check_storage(full, IMAGE, ["wanted"], StorageLimits(1000), 1)
+    assert len(both.removable) == 8
+    expect_images(full)
+    lacking = check_storage(full, IMAGE, ["wanted"], StorageLimits(GIB), 1)
+    assert "188.0 kB, which is not enough, and inodes, how many is not known: " in lacking.objection
+
+
 def test_nothing_could_be_removed(full: FakeHost) -> None:
     """It says so, too."""
     full.rooms["/var/tmp"] = VAR_TMP

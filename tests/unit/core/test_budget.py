@@ -377,6 +377,11 @@ def test_what_is_lacking_for_images() -> None:
     assert budget.missing_bytes_at(IMAGES) == budget.rooms[0].missing_bytes > 0
     assert budget.missing_bytes_at(TEMPORARY) == budget.rooms[1].missing_bytes > 0
     assert budget.missing_bytes_at("nothing") == 0
+    assert budget.missing_inodes_at("nothing") == budget.missing_inodes_at(IMAGES) == 0
+    used_up = places(disk("/store", 1, 10**12, inodes=1), disk("/tmp", 2, 10**12))
+    budget = plan(where=used_up)
+    assert budget.missing_inodes_at(IMAGES) == budget.rooms[0].missing_inodes > 0
+    assert budget.missing_inodes_at(TEMPORARY) == 0
 
 
 MEASURED = LockedLayer(9, LayerMeasure(10, 1, 11, 1, 0, 100))
