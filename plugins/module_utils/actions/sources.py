@@ -33,7 +33,7 @@ from ..node.control_host import ControlHost
 from ..node.host import Host
 
 _ENDINGS = (".yaml", ".yml", ".json")
-# How many objects of unknown kinds a warning names.
+# How many objects of unknown kinds, or images, a warning names.
 _SHOWN_MAX = 5
 _LOCK_NEEDED = "Check the path, or make the lock with lock_images."
 
@@ -172,8 +172,12 @@ def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, st
 
 def _warn_of_repeats(place: SourcePlace, one: PinnedImageSet) -> None:
     if one.repeated:
-        shown = ", ".join(one.repeated[:_SHOWN_MAX])
-        place.warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+        place.warn(f"{one.origin}: set {one.name!r} names images twice: {_some(one.repeated)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else ""
+    return f"{', '.join(names[:_SHOWN_MAX])}{more}"
 
 
 def _read_source(place: SourcePlace, source: Any, read_image: _ReadImage) -> _Contents:
@@ -201,8 +205,8 @@ def _read_manifests(place: SourcePlace, source: ManifestsSource) -> _Contents:
             workloads = parse_workloads(text, file)
             components += workloads.components
             if workloads.unknown:
-                names = ", ".join(f"{o.kind} {o.name}" for o in workloads.unknown[:_SHOWN_MAX])
-                place.warn(f"{file}: images of these objects are not locked: {names}")
+                names = [f"{one.kind} {one.name}" for one in workloads.unknown]
+                place.warn(f"{file}: images of these objects are not locked: {_some(names)}")
     shown = ["standard input" if one == STANDARD_INPUT else one for one in source.paths]
     if not components:
         raise UnreadableSource(

@@ -231,6 +231,23 @@ def test_warnings(host: FakeHost) -> None:
     ]
 
 
+def test_warnings_of_many(host: FakeHost) -> None:
+    """Five are named, and it is said how many more there are."""
+    references = [f"example.com/{number}@sha256:{'a' * 64}" for number in range(6)]
+    objects = "---".join(CUSTOM.replace("name: k", f"name: k{number}") for number in range(7))
+    host.files = {
+        "/here/a.yml": json.dumps({"name": "a", "images": references * 2}),
+        STDIN: f"{POD}---{objects}",
+    }
+    reader = Reader(host)
+    reader.read({"pinned_image_set": "a.yml"}, {"manifests": "-"})
+    named = ", ".join(f"Cluster k{number}" for number in range(5))
+    assert reader.warnings == [
+        f"/here/a.yml: set 'a' names images twice: {', '.join(references[:5])} and 1 more",
+        f"standard input: images of these objects are not locked: {named} and 2 more",
+    ]
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
