@@ -19,7 +19,7 @@ description:
   - Manifests are remembered by their digests below C($XDG_CACHE_HOME/edgefleet-crio), so that locking again asks registries for tags only.
   - In check mode nothing is taken from there. Every reference and every manifest of the lock at O(path), and of what would be locked, is
     asked for at its registry, and what does not answer is an error, unless it is in the lock and would be locked no more. Without O(sets)
-    and O(sources) the lock at O(path) alone is verified.
+    and O(sources) the lock at O(path) alone is verified. Layers are not asked for.
 requirements:
   - skopeo on the control node
 options:

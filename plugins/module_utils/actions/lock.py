@@ -123,7 +123,7 @@ def _asked_by(
 
 
 def verify_lock(registry: Manifests, lock: Lock) -> tuple[Unresolved, ...]:
-    """Ask the registries for all that a lock names, and return what does not answer as locked."""
+    """Ask the registries for all manifests of a lock, and return what does not answer as locked."""
     wanted = {image.reference: tuple(image.platforms) for image in lock.images}
     resolution = resolve(registry, wanted, lambda _done: None)
     failed = {one.reference: one for one in resolution.unresolved}
