@@ -47,6 +47,7 @@ class BlobHost(FakeHost):
 
     def run_in(self, folder: str, argv: Sequence[str]) -> Completed:
         """See Host."""
+        assert any(self.turns[-1:]), "another run may clear the folder"
         completed = self.run(argv)
         start = next(at for at, word in enumerate(argv) if word.startswith("docker://"))
         for digest in argv[start + 1 :]:

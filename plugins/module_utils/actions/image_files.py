@@ -38,7 +38,7 @@ class ImageFiles:
     def __init__(self, host: ControlHost, skopeo: Skopeo, cache_folder: str) -> None:
         self._host = host
         self._cache_folder = cache_folder
-        self._blobs = LayerBlobs(host, skopeo, f"{cache_folder}/layers")
+        self._blobs = LayerBlobs(host, skopeo, f"{cache_folder}/layers", f"{cache_folder}/turn")
 
     def file(self, reference: str, manifest: Manifest, path: str) -> str | None:
         """Return a document's text, None when the image has none; the top layer comes first.
@@ -75,6 +75,10 @@ class ImageFiles:
         return known
 
     def _read(self, reference: str, layer: Layer, path: str, limit: int) -> LayerFiles:
+        with self._blobs.alone():
+            return self._read_alone(reference, layer, path, limit)
+
+    def _read_alone(self, reference: str, layer: Layer, path: str, limit: int) -> LayerFiles:
         packing = PACKINGS.get(layer.media_type)
         try:
             if packing is None:

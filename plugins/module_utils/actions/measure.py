@@ -9,8 +9,9 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, ContextManager, Iterable, Mapping, Sequence
 
 from ..decisions.layer_measure import measure_layer
 from ..documents.locked_images import LayerMeasure, measure_of
@@ -92,7 +93,8 @@ def measure_layers(
     :param keep_folder: an absolute path where layers are kept in the form of an OCI image layout,
         and used again; empty to keep none.
     :param progress: called with the number of layers done and their packed bytes, from one thread.
-    :raises HostError: when a layer is packed with zstd and there is no zstd, or on a full disk.
+    :raises HostError: when a layer is packed with zstd and there is no zstd, on a full disk, or
+        when another run reads layers in the same folder.
     """
     measures = recall_measures(host, wanted, cache_folder)
     left = {digest: one for digest, one in wanted.items() if digest not in measures}
@@ -102,7 +104,7 @@ def measure_layers(
     done_bytes = sum(wanted[digest].size for digest in measures)
     progress(len(measures), done_bytes)
     reader = _Reader(host, skopeo, wanted, cache_folder, keep_folder)
-    with ThreadPoolExecutor(max_workers=_WORKERS) as workers:
+    with reader.alone() if left else nullcontext(), ThreadPoolExecutor(_WORKERS) as workers:
         groups = [workers.submit(reader.read, group) for group in _groups(left)]
         try:
             for ended in as_completed(groups):
@@ -134,7 +136,12 @@ class _Reader:
         self._cache_folder = cache_folder
         self._keep = bool(keep_folder)
         self._ended = threading.Event()
-        self._blobs = LayerBlobs(host, skopeo, keep_folder or f"{cache_folder}/layers")
+        folder = keep_folder or f"{cache_folder}/layers"
+        self._blobs = LayerBlobs(host, skopeo, folder, f"{keep_folder or cache_folder}/turn")
+
+    def alone(self) -> ContextManager[None]:
+        """See :meth:`LayerBlobs.alone`."""
+        return self._blobs.alone()
 
     def end(self) -> None:
         """Read no further reference."""

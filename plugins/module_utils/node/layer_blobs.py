@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import closing, contextmanager
 from itertools import chain
-from typing import Generator, Iterator, Sequence
+from typing import ContextManager, Generator, Iterator, Sequence
 
 from ..observed.layer_stream import (
     GZIP,
@@ -23,6 +24,10 @@ from .control_host import ControlHost
 from .host import Host
 from .reading_host import CommandFailed, HostError
 from .skopeo import Skopeo
+
+# Reading some layers is over by then; all those of a release take longer, and whoever waits for
+# them is told so. In seconds.
+_PATIENCE = 60.0
 
 
 def require_zstd(host: Host) -> str:
@@ -42,12 +47,26 @@ class LayerBlobs:
     """The layers in ``folder``; every digest is a sha256 one, already checked to be one.
 
     :param folder: an absolute path; fetched layers lie in ``blobs/sha256`` below it.
+    :param turn: the absolute path of the file that a run locks while it has the folder.
     """
 
-    def __init__(self, host: ControlHost, skopeo: Skopeo, folder: str) -> None:
+    def __init__(self, host: ControlHost, skopeo: Skopeo, folder: str, turn: str) -> None:
         self._host = host
         self._skopeo = skopeo
         self._folder = folder
+        self._turn = turn
+
+    def alone(self) -> ContextManager[None]:
+        """Hold the folder: another run would clear what is on its way, and remove what is read.
+
+        It is let go of when the process ends, however it ends.
+
+        :raises HostError: when another run still holds it after a minute, saying whose, since when.
+        """
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))
+        note = f"read layers, since {since}, {self._host.who()}"
+        problem = f"waiting for {self._folder} on the control node"
+        return self._host.exclusive(self._turn, note, _PATIENCE, problem)
 
     def has(self, digest: str) -> bool:
         """Say whether a layer is here with that digest; what has another one is removed."""

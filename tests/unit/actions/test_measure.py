@@ -10,7 +10,9 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from types import ModuleType
+from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions import measure
@@ -102,9 +104,27 @@ def test_each_reference_once() -> None:
     assert json.loads(host.files[cached(ONE)]) == vars(found.measures[digest_of(ONE)])
     assert host.scratches.count(f"{cached(ONE)}.new") == 1
     assert ask(host, want(ONE, TWO, THREE)).measures == found.measures
+    # Another run is kept out while layers come and go, and no longer.
+    assert host.turns == ["read layers, since 1970-01-01T00:16:40Z, process 1 of tests", ""]
     assert recall_measures(host, [*want(ONE, PACKED), "sha512:x"], CACHE) == {
         digest_of(ONE): found.measures[digest_of(ONE)]
     }
+
+
+@pytest.mark.parametrize(("keep", "turn"), [("", f"{CACHE}/turn"), (KEEP, f"{KEEP}/turn")])
+def test_whose_folder_is_held(monkeypatch: pytest.MonkeyPatch, keep: str, turn: str) -> None:
+    """The one that layers come to; image_files holds the first of these."""
+    host, held = BlobHost(ONE), []
+    exclusive = host.exclusive
+
+    def noted(path: str, *more: Any) -> AbstractContextManager[None]:
+        held.append(path)
+        return exclusive(path, *more)
+
+    monkeypatch.setattr(host, "exclusive", noted)
+    host.expect(skopeo_layers(APP, digest_of(ONE)))
+    ask(host, want(ONE), keep=keep)
+    assert held == [turn]
 
 
 def test_auth_file() -> None:

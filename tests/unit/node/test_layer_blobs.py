@@ -10,10 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.node import layer_blobs
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host import (
     LocalControlHost,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.layer_blobs import LayerBlobs
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
     ZSTD,
@@ -36,7 +38,7 @@ def unpack(folder: Path, layer: bytes) -> bytes:
     (folder / "blobs/sha256").mkdir(parents=True)
     (folder / "blobs/sha256" / encoded).write_bytes(layer)
     host = LocalControlHost()
-    blobs = LayerBlobs(host, Skopeo(host, ""), str(folder))
+    blobs = LayerBlobs(host, Skopeo(host, ""), str(folder), str(folder / "turn"))
     assert blobs.has(f"sha256:{encoded}")
     with blobs.unpacked(f"sha256:{encoded}", len(layer), ZSTD) as chunks:
         return b"".join(chunks)
@@ -69,3 +71,22 @@ def test_bomb(tmp_path: Path) -> None:
     layer = packed(bytes(64 * MIB)) * 10
     with pytest.raises(InvalidLayer, match=r"it unpacks to more than [0-9]+ bytes"):
         unpack(tmp_path, layer)
+
+
+def test_one_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other is told who is there; folders are held one by one."""
+    monkeypatch.setattr(layer_blobs, "_PATIENCE", 0.1)
+    host = LocalControlHost()
+    one, same, other = (
+        LayerBlobs(host, Skopeo(host, ""), f"{tmp_path}/{name}", f"{tmp_path}/{name}/turn")
+        for name in ("a", "a", "b")
+    )
+    with one.alone(), other.alone():
+        with pytest.raises(HostError) as caught, same.alone():
+            pass
+        said = str(caught.value)
+        assert said.startswith(f"waiting for {tmp_path}/a on the control node: another run holds")
+        assert "(read layers, since 20" in said
+        assert said.endswith(f"{host.who()}). Wait for it, or end it.")
+    with same.alone():
+        pass
