@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,18 +144,12 @@ class FakeHost:
         """See Host."""
         return self.root
 
-    def who(self) -> str:
-        """See Host."""
-        return "process 1 of tests"
-
     @contextlib.contextmanager
-    def exclusive(
-        self, path: str, note: Callable[[], str], patience: float, problem: str
-    ) -> Iterator[None]:
+    def exclusive(self, path: str, doing: str, patience: float, problem: str) -> Iterator[None]:
         """See Host."""
         del path, patience, problem
         assert not self.turns or self.turns[-1] == "", "a turn within a turn"
-        self.turns.append(note())
+        self.turns.append(doing)
         try:
             yield
         finally:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -34,10 +33,6 @@ def take_turn(host: Host, doing: str, check_mode: bool) -> Iterator[None]:
         yield
         return
 
-    def note() -> str:
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(host.now()))
-        return f"{doing}, since {since}, {host.who()}"
-
-    with host.exclusive(PATH, note, _PATIENCE, f"waiting to {doing}"):
+    with host.exclusive(PATH, doing, _PATIENCE, f"waiting to {doing}"):
         host.end_started_with(PULLS)
         yield

@@ -15,7 +15,7 @@ import stat
 import subprocess  # nosec B404 # lists of arguments only, never a shell
 import threading
 import time
-from typing import Callable, ContextManager, Iterator, Mapping, Protocol, Sequence
+from typing import ContextManager, Iterator, Mapping, Protocol, Sequence
 
 from ..observed.found_file import Entry
 from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
@@ -72,15 +72,13 @@ class Host(ReadingHost, Protocol):
     def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
         """Return which files with one of ``parts`` in their paths are open, and how far."""
 
-    def who(self) -> str:
-        """Return in words which process this is, of whom and from where."""
-
     def exclusive(
-        self, path: str, note: Callable[[], str], patience: float, problem: str
+        self, path: str, doing: str, patience: float, problem: str
     ) -> ContextManager[None]:
-        """Hold the lock of ``path`` in a ``with``; ``note`` tells those who want it who has it.
+        """Hold the lock of ``path`` in a ``with``.
 
-        It is asked for once the lock is held.
+        Those who want it are told ``doing``, since when, and which process of whom and from where.
+
         It goes with the process, however that ends. After ``patience`` seconds without it the
         error is that of ``problem``, with the holder's note.
         """
@@ -184,24 +182,17 @@ class LocalHost(LocalReader):
         except HostError:
             return ""
 
-    def who(self) -> str:
-        """See :meth:`Host.who`."""
-        environment = os.environ
-        user = environment.get("SUDO_USER") or environment.get("USER") or f"uid {os.getuid()}"
-        client = environment.get("SSH_CONNECTION", "").partition(" ")[0]
-        return f"process {os.getpid()} of {user}" + (f" from {client}" if client else "")
-
     @contextlib.contextmanager
-    def exclusive(
-        self, path: str, note: Callable[[], str], patience: float, problem: str
-    ) -> Iterator[None]:
+    def exclusive(self, path: str, doing: str, patience: float, problem: str) -> Iterator[None]:
         """See :meth:`Host.exclusive`."""
         deadline = self.monotonic() + patience
         descriptor = self._locked(path, deadline, problem)
         try:
-            # The note is for people; on a full disk the lock holds without it.
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now()))
+            note = f"{doing}, since {since}, {_who()}"
+            # It is for people; on a full disk the lock holds without it.
             with contextlib.suppress(OSError):
-                written = os.pwrite(descriptor, note().encode("utf-8"), 0)
+                written = os.pwrite(descriptor, note.encode("utf-8"), 0)
                 os.ftruncate(descriptor, written)
             yield
         finally:
@@ -326,6 +317,14 @@ class LocalHost(LocalReader):
         """See :meth:`Host.sync`."""
         # Python has no syncfs(2), and sync(2) waits for filesystems of servers that are gone, too.
         self.run(["sync", "-f", path], timeout=_SYNC_SECONDS)
+
+
+def _who() -> str:
+    """Say which process this is, of whom and from where."""
+    environment = os.environ
+    user = environment.get("SUDO_USER") or environment.get("USER") or f"uid {os.getuid()}"
+    client = environment.get("SSH_CONNECTION", "").partition(" ")[0]
+    return f"process {os.getpid()} of {user}" + (f" from {client}" if client else "")
 
 
 def _is_at(descriptor: int, path: str) -> bool:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import closing, contextmanager
 from itertools import chain
 from typing import ContextManager, Generator, Iterator, Sequence
@@ -63,10 +62,8 @@ class LayerBlobs:
 
         :raises HostError: when another run still holds it after a minute, saying whose, since when.
         """
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))
-        note = f"read layers, since {since}, {self._host.who()}"
         problem = f"waiting for {self._folder} on the control node"
-        return self._host.exclusive(self._turn, note, _PATIENCE, problem)
+        return self._host.exclusive(self._turn, "read layers", _PATIENCE, problem)
 
     def has(self, digest: str) -> bool:
         """Say whether a layer is here with that digest; what has another one is removed."""

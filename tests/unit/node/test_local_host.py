@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import stat
@@ -372,7 +373,7 @@ def write_all(folder: Path) -> dict[str, Callable[[], object]]:
     path = str(folder / "file")
 
     def hold() -> None:
-        with HOST.exclusive(path, lambda: "one", 0, "waiting"):
+        with HOST.exclusive(path, "one", 0, "waiting"):
             pass
 
     return {
@@ -467,31 +468,35 @@ def test_a_scratch_file_that_is_a_pipe_or_another_name(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_text() == "kept"
 
 
-def test_exclusive(tmp_path: Path) -> None:
+def test_exclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held while in it; another one is told by whom, and has it as soon as it is let go of."""
+    monkeypatch.setenv("SUDO_USER", "ops")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
     path = str(tmp_path / "state/turn")
-    with HOST.exclusive(path, lambda: "one, since noon", 0, "waiting to do two"):
+    with HOST.exclusive(path, "one thing that is longer", 0, "waiting to do two"):
         with (
             pytest.raises(HostError) as caught,
-            HOST.exclusive(path, lambda: "two", 0.1, "waiting to do two"),
+            HOST.exclusive(path, "two", 0.1, "waiting to do two"),
         ):
             pass
-        assert str(caught.value) == (
-            "waiting to do two: another run holds this node (one, since noon)."
-            " Wait for it, or end it."
+        assert re.fullmatch(
+            r"waiting to do two: another run holds this node \(one thing that is longer, since"
+            rf" 20\S+Z, process {os.getpid()} of ops\)\. Wait for it, or end it\.",
+            str(caught.value),
         )
         assert mode(Path(path)) == 0o600
-    with HOST.exclusive(path, lambda: "2", 0, "waiting to do two"):
-        assert Path(path).read_text() == "2"
+    with HOST.exclusive(path, "2", 0, "waiting to do two"):
+        # Nothing stays of the longer note.
+        assert re.fullmatch(r"2, since \S+, process \d+ of ops", Path(path).read_text())
 
 
 def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
     """Nor do programs that it started and that outlive it."""
     path = str(tmp_path / "turn")
-    with HOST.exclusive(path, lambda: "one", 0, "waiting"):
+    with HOST.exclusive(path, "one", 0, "waiting"):
         child = subprocess.Popen(["/bin/sleep", "60"])
     try:
-        with HOST.exclusive(path, lambda: "two", 0, "waiting"):
+        with HOST.exclusive(path, "two", 0, "waiting"):
             pass
     finally:
         child.kill()
@@ -511,8 +516,8 @@ def test_a_lock_that_was_removed_meanwhile(tmp_path: Path) -> None:
 
     timer = threading.Timer(0.3, replaced)
     timer.start()
-    with HOST.exclusive(str(path), lambda: "two", 5, "waiting"):
-        assert path.read_text() == "two"
+    with HOST.exclusive(str(path), "two", 5, "waiting"):
+        assert path.read_text().startswith("two, since ")
         with path.open() as now, pytest.raises(BlockingIOError):
             fcntl.flock(now, fcntl.LOCK_EX | fcntl.LOCK_NB)
     timer.join()
@@ -541,7 +546,7 @@ def test_exclusive_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "turn").symlink_to(tmp_path / "victim")
     with (
         pytest.raises(HostError, match="waiting: Too many levels of symbolic links"),
-        HOST.exclusive(str(tmp_path / "turn"), lambda: "one", 0, "waiting"),
+        HOST.exclusive(str(tmp_path / "turn"), "one", 0, "waiting"),
     ):
         pass
     assert not (tmp_path / "victim").exists()
@@ -556,13 +561,16 @@ def test_exclusive_through_a_link(tmp_path: Path) -> None:
         ({}, f"process {os.getpid()} of uid {os.getuid()}"),
     ],
 )  # fmt: skip
-def test_who(environment: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who(
+    environment: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process, the user who logged in, and from where, as far as the environment knows."""
     for name in ("SUDO_USER", "USER", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert HOST.who() == said
+    with HOST.exclusive(str(tmp_path / "turn"), "one", 0, "waiting"):
+        assert (tmp_path / "turn").read_text().endswith(f", {said}")
 
 
 def test_append(tmp_path: Path) -> None:
