@@ -189,7 +189,7 @@ def test_a_pool_that_unpins_what_another_keeps() -> None:
     assert (changes.images_in, changes.images_out) == ((), ())
     assert changes.pools == (PoolImages("edge", (), (agent,)),)
     assert change_lines(changes) == [f"pool edge: out   {agent} (agent)"]
-    back = compare_locks(after, before)
+    back = compare_locks(before=after, after=before)
     assert change_lines(back) == [f"pool edge: in    {agent} (agent)"]
 
 
@@ -205,7 +205,7 @@ def test_a_set_of_another_pool() -> None:
         f"pool edge: out   {agent}",
         "every pool, linux/amd64: 0 bytes to fetch, 1.0 kB needed no more",
     ]
-    assert change_lines(compare_locks(after, before))[0] == (
+    assert change_lines(compare_locks(before=after, after=before))[0] == (
         "set base: for every pool, was for control"
     )
 
