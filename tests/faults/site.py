@@ -113,7 +113,8 @@ class Site:
             _check_run(run, fault, self.node.name)
             fault.after(self, run)
             self._mend()
-        self._count(sampler.unpinned(), "unpinned in between", fault)
+        self._count(sampler.unpinned() | sampler.absent(), "unpinned in between", fault)
+        sampler.check_rate()
         self._check_room()
         self._has = self.goal
 

@@ -262,7 +262,9 @@ def test_a_changing_set_never_unpins_what_stays(pinned: Fleet, images: Images) -
     with Sampler(node, frozenset(stay)) as sampler:
         run = pinned.pin(pin_images_sets=new)
     assert run.rc == 0
+    sampler.check_rate()
     assert sampler.unpinned() == set()
+    assert sampler.absent() == set()
     assert is_pinned(node, images[10])
     assert is_present(node, out)
     assert not is_pinned(node, out)

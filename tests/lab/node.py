@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,13 @@ class Node:
 
     def pinned(self) -> set[str]:
         """The digest references of all images that CRI-O reports as pinned."""
-        pinned = (image["repoDigests"] for image in self.images() if image["pinned"])
-        return {reference for references in pinned for reference in references}
+        return self.present_and_pinned()[1]
+
+    def present_and_pinned(self) -> tuple[set[str], set[str]]:
+        """The digest references of all images that CRI-O has, and of the pinned, in one answer."""
+        images = self.images()
+        pinned = [image for image in images if image["pinned"]]
+        return _references(images), _references(pinned)
 
     def run_pod(self, reference: str) -> Pod:
         """Run a pod from an image of the lab (`lab.payload`); pulled if need be."""
@@ -149,3 +154,7 @@ class Node:
         except LabError as error:
             journal = str(error)
         return f"console:\n{console}\njournal:\n{journal}"
+
+
+def _references(images: Iterable[dict[str, Any]]) -> set[str]:
+    return {reference for image in images for reference in image["repoDigests"]}
