@@ -25,8 +25,9 @@ class Fault:
     `around` is in force while the disturbed run runs, and what lasts is lifted at its end; `amid` acts
     once the run has begun. `whole` is whether that run must succeed, must fail, or may do either;
     `cause` is the class that it must name for the images that it failed to pull, `said` what its output
-    must say, `after` what else is seen of it. With `loses` the fault itself may take images away, with
-    `slow` pulls take seconds, with `unpins` the work is to unpin all.
+    must say, `after` what else is seen of it. `takes` are the images that the fault itself may take out
+    of the store, or CRI-O's repair after it, until a run was whole; the pin of one that is there it takes
+    only from those in `renames`, which have lost the name by which they are pinned. With `slow` pulls take seconds, with `unpins` the work is to unpin all.
     """
 
     name: str
@@ -36,7 +37,8 @@ class Fault:
     whole: bool | None = None
     cause: str = ""
     said: str = ""
-    loses: bool = False
+    takes: Callable[[Site], frozenset[str]] = lambda _site: frozenset()
+    renames: Callable[[Site], frozenset[str]] = lambda _site: frozenset()
     slow: bool = False
     unpins: bool = False
     variables: Mapping[str, object] = field(default_factory=dict)
@@ -46,6 +48,11 @@ class Fault:
     def __str__(self) -> str:
         """Its name, as the id of a case."""
         return self.name
+
+
+def anything(site: Site) -> frozenset[str]:
+    """What a fault takes that may take any image of ours."""
+    return site.references("old") | site.references("new")
 
 
 @dataclass(frozen=True)

@@ -29,18 +29,22 @@ _TORN = (
 )
 
 
-def check_files(node: Node, allowed: Iterable[str]) -> None:
-    """See nothing but whole, valid files where CRI-O reads, with none but these references."""
+def check_files(node: Node, kept: frozenset[str], allowed: Iterable[str]) -> None:
+    """See nothing but whole, valid files where CRI-O reads; the drop-in has what is kept, and no others.
+
+    Where nothing is kept, there may be no drop-in.
+    """
     files = set(node.exec(["ls", "-A", _DIRECTORY]).stdout.split())
     assert files <= _FILES, f"{node.name} has {files - _FILES} in {_DIRECTORY}"
     node.exec(["crio", "--config", "", "--config-dir", _DIRECTORY, "config"])
-    if not has_file(node, DROP_IN):
+    if not kept and not has_file(node, DROP_IN):
         return
     text = node.read(DROP_IN)
     pins = parse_drop_in(text)
     assert pins is not None, f"the drop-in of {node.name} is not whole: {text}"
     assert text == render_drop_in(pins)
     assert set(pins) <= {*allowed, FOREIGN}
+    assert kept <= set(pins), f"the drop-in of {node.name} lacks {sorted(kept - set(pins))}"
 
 
 def journal_lines(node: Node) -> list[str]:
@@ -58,7 +62,7 @@ def pulled(node: Node, before: list[str]) -> set[str]:
 
 def present(node: Node) -> set[str]:
     """The digest references of all images that CRI-O has."""
-    return {name for image in node.images() for name in image["repoDigests"]}
+    return node.present_and_pinned()[0]
 
 
 def torn(node: Node) -> list[str]:

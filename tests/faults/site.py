@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from lab.registry import NAMESPACE
 from sampling import Sampler
 
 from . import invariants
-from .fault import Fault
+from .fault import Fault, anything
 from .proxy import Proxy
 
 # Two sets that share half of their images: whichever a node has, the other one is the next work.
@@ -105,15 +105,21 @@ class Site:
         self._settle(fault)
         print(f"{fault} (seed {self.seed}): from {self.came_from} to {self.goal}", flush=True)
         journal = invariants.journal_lines(self.node)
+        takes = fault.takes(self)
         with Sampler(self.node, self.kept) as sampler:
             run = self._disturbed(fault)
-            invariants.check_files(self.node, self.references("old") | self.references("new"))
+            self.node.wait_ready()
+            invariants.check_files(self.node, self.kept, anything(self))
             pulled = invariants.pulled(self.node, journal) & self.references(self.goal)
-            self._check_images(pulled, fault, run)
+            missed = takes if run.rc != 0 else frozenset()
+            self._check_images(pulled, missed)
             _check_run(run, fault, self.node.name)
             fault.after(self, run)
+            self._restart()
+            self._check_images(pulled, missed)
             self._mend()
-        self._count(sampler.unpinned() | sampler.absent(), "unpinned in between", fault)
+        self._lose(sampler.unpinned(), "there and not pinned in between", fault.renames(self))
+        self._lose(sampler.absent(), "gone in between", takes)
         sampler.check_rate()
         self._check_room()
         self._has = self.goal
@@ -201,22 +207,23 @@ class Site:
             if fault.slow:
                 self.lab.network.unlimit(NAMESPACE)
 
-    def _check_images(self, pulled: set[str], fault: Fault, run: Run) -> None:
-        """See what is kept pinned and what was pulled present, before and after a restart of CRI-O."""
-        for restart in (False, True):
-            if restart:
-                self.node.exec(["systemctl", "restart", "crio"])
-            self.node.wait_ready()
-            whole_again = replace(fault, loses=fault.loses and run.rc != 0)
-            self._count(self.kept - self.node.pinned(), "no longer pinned", whole_again)
-            there = invariants.present(self.node)
-            self._count(pulled - there, "pulled and gone", whole_again)
-            if self.pod and self.pod.running:
-                self._count({self.in_use} - there, "of a running pod and gone", fault)
+    def _restart(self) -> None:
+        self.node.exec(["systemctl", "restart", "crio"])
+        self.node.wait_ready()
 
-    def _count(self, gone: set[str] | frozenset[str], how: str, fault: Fault) -> None:
-        """Count what is gone; it must not be, unless the fault takes things."""
-        (self.taken if fault.loses else self.lost).update(f"{how}: {one}" for one in gone)
+    def _check_images(self, pulled: set[str], takes: frozenset[str]) -> None:
+        """See what is kept present and pinned, and what was pulled present, less what was taken."""
+        there, pinned = self.node.present_and_pinned()
+        self._lose((self.kept & there) - pinned, "there and no longer pinned")
+        self._lose(self.kept - there, "gone", takes)
+        self._lose(pulled - there, "pulled and gone", takes)
+        if self.pod and self.pod.running:
+            self._lose({self.in_use} - there, "of a running pod and gone")
+
+    def _lose(self, gone: Set[str], how: str, takes: frozenset[str] = frozenset()) -> None:
+        """Count what is gone; it must not be, unless the fault takes it."""
+        self.taken.update(f"{how}: {one}" for one in gone & takes)
+        self.lost.update(f"{how}: {one}" for one in gone - takes)
         assert not self.lost, sorted(self.lost)
 
     def _mend(self) -> None:
@@ -227,8 +234,7 @@ class Site:
         assert again.rc == 0, "the next run did not mend it"
         assert self.references(self.goal) <= self.node.pinned()
         refetched = self.proxy.blobs_served(mark) & complete
-        self.lost.update(f"complete and fetched again: {one}" for one in refetched)
-        assert not self.lost, sorted(self.lost)
+        self._lose(refetched, "complete and fetched again")
         torn = invariants.torn(self.node)
         assert not torn, f"left behind: {torn}"
         mark = self.proxy.mark()

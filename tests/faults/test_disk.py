@@ -13,7 +13,7 @@ from fleet import Running
 from lab import GIB
 
 from . import disks
-from .fault import Fault
+from .fault import Fault, anything
 from .site import Site
 
 # What is left of a filesystem's inodes before the run, as a part of them; the rest goes in a moment.
@@ -129,9 +129,9 @@ FAULTS = [
         around=repaired,
         whole=False,
         slow=True,
-        loses=True,
+        takes=anything,
     ),
-    Fault("io-errors-store", amid=broken, around=exchanged, whole=False, slow=True, loses=True),
+    Fault("io-errors-store", amid=broken, around=exchanged, whole=False, slow=True, takes=anything),
 ]
 
 

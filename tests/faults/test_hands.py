@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from fleet import DROP_IN, Running
 
-from .fault import Fault
+from .fault import Fault, anything
 from .invariants import FOREIGN
 from .site import Site
 
@@ -86,6 +86,11 @@ def _reference(site: Site) -> str:
     return min(site.kept - {site.in_use})
 
 
+def _that_one(site: Site) -> frozenset[str]:
+    """Return it as what a fault takes."""
+    return frozenset({_reference(site)})
+
+
 def _remove_an_image(site: Site) -> None:
     site.node.exec(["crictl", "rmi", _reference(site)])
 
@@ -124,7 +129,7 @@ def _damaged(name: str, script: str) -> Fault:
         site.node.exec(["sh", "-euc", script, f"{_STORE}/overlay/{layer}/diff"])
 
     variables = {"pin_images_deep": True}
-    return Fault(name, around=_once(damage), whole=True, loses=True, variables=variables)
+    return Fault(name, around=_once(damage), whole=True, takes=_that_one, variables=variables)
 
 
 _OTHERS = f'[crio.image]\npinned_images = ["{FOREIGN}"]\n'
@@ -147,11 +152,11 @@ FAULTS = [
     _foreign("earlier-file", _EARLIER, _OTHERS, _EARLIER),
     _foreign("earlier-file-merged", _EARLIER, _OTHERS, "", pin_images_on_conflict="merge"),
     _foreign("backup", _BACKUP, _OTHERS, _BACKUP),
-    Fault("image-removed", around=_once(_remove_an_image), whole=True, loses=True),
-    Fault("image-retagged", around=_retagged, whole=True, loses=True),
+    Fault("image-removed", around=_once(_remove_an_image), whole=True, takes=_that_one),
+    Fault("image-retagged", around=_retagged, whole=True, renames=_that_one),
     _damaged("layer-truncated", 'truncate --size=1 "$(find "$0" -type f -size +1k | head -n 1)"'),
     _damaged("layer-emptied", 'find "$0" -mindepth 1 -delete'),
-    Fault("store-wiped", around=_once(_wipe), whole=True, loses=True, short=True),
+    Fault("store-wiped", around=_once(_wipe), whole=True, takes=anything, short=True),
     Fault("masked", around=_masked, whole=False, said="masked"),
 ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from fleet import Running
 from lab.processes import wait_for
 
-from .fault import Fault
+from .fault import Fault, anything
 from .site import Site
 
 _MEMORY = Path("/sys/fs/cgroup/memory")
@@ -121,9 +121,9 @@ def _clock(name: str, offset: int) -> Fault:
 
 
 FAULTS = [
-    Fault("kill-crio", amid=kill_crio, loses=True, slow=True, short=True),
+    Fault("kill-crio", amid=kill_crio, takes=anything, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
-    Fault("power-cut", amid=cut_power, loses=True, whole=False, slow=True, short=True),
+    Fault("power-cut", amid=cut_power, takes=anything, whole=False, slow=True, short=True),
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _clock("clock-a-day-ahead", _DAY),

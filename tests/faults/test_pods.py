@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from fleet import Running
 
 from . import invariants
-from .fault import Fault
+from .fault import Fault, anything
 from .site import Site
 from .test_node import kill_crio
 
@@ -43,7 +43,9 @@ def kill_python(site: Site, running: Running) -> None:
 FAULTS = [
     Fault("set-shrinks", around=in_use, whole=True, variables=_REMOVES, short=True),
     Fault("set-shrinks-kill-python", around=in_use, amid=kill_python, variables=_REMOVES),
-    Fault("set-shrinks-kill-crio", around=in_use, amid=kill_crio, loses=True, variables=_REMOVES),
+    Fault(
+        "set-shrinks-kill-crio", around=in_use, amid=kill_crio, takes=anything, variables=_REMOVES
+    ),
     Fault("unpin", around=in_use, whole=True, unpins=True, variables=_REMOVES),
 ]
 
