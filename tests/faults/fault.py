@@ -25,9 +25,13 @@ class Fault:
     `around` is in force while the disturbed run runs, and what lasts is lifted at its end; `amid` acts
     once the run has begun. `whole` is whether that run must succeed, must fail, or may do either;
     `cause` is the class that it must name for the images that it failed to pull, `said` what its output
-    must say, `after` what else is seen of it. `takes` are the images that the fault itself may take out
-    of the store, or CRI-O's repair after it, until a run was whole; the pin of one that is there it takes
-    only from those in `renames`, which have lost the name by which they are pinned. With `slow` pulls take seconds, with `unpins` the work is to unpin all.
+    must say, `after` what else is seen of it. With `slow` pulls take seconds, with `unpins` the work is
+    to unpin all.
+
+    `takes` are the images that the fault itself may take out of the store, or CRI-O's repair after it,
+    until a run was whole. It takes the pin of one that is there only from those in `renames`, which have
+    lost the name by which they are pinned. `next_run_first` is whether the next run meets CRI-O as the
+    fault left it, or a restarted one; None leaves it to the seed.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Fault:
     renames: Callable[[Site], frozenset[str]] = lambda _site: frozenset()
     slow: bool = False
     unpins: bool = False
+    next_run_first: bool | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
     short: bool = False
     kind: str = ""

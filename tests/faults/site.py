@@ -115,14 +115,26 @@ class Site:
             self._check_images(pulled, missed)
             _check_run(run, fault, self.node.name)
             fault.after(self, run)
-            self._restart()
-            self._check_images(pulled, missed)
-            self._mend()
+            if self._is_next_run_first(fault):
+                self._mend()
+                self._restart()
+                self._check_whole()
+            else:
+                self._restart()
+                self._check_images(pulled, missed)
+                self._mend()
         self._lose(sampler.unpinned(), "there and not pinned in between", fault.renames(self))
         self._lose(sampler.absent(), "gone in between", takes)
         sampler.check_rate()
         self._check_room()
         self._has = self.goal
+
+    def _is_next_run_first(self, fault: Fault) -> bool:
+        """Choose whether the next run comes before a restart of CRI-O, each in half of the cases."""
+        chance = random.Random(f"{self.seed} {fault} next run")  # noqa: S311 - the same for the same seed
+        is_first = chance.random() < 0.5 if fault.next_run_first is None else fault.next_run_first
+        print("the next run comes first" if is_first else "CRI-O is restarted first", flush=True)
+        return is_first
 
     def _settle(self, fault: Fault) -> None:
         """Know what the node has, by whatever it takes, with no other image there."""
@@ -219,6 +231,11 @@ class Site:
         self._lose(pulled - there, "pulled and gone", takes)
         if self.pod and self.pod.running:
             self._lose({self.in_use} - there, "of a running pod and gone")
+
+    def _check_whole(self) -> None:
+        """See all that is wanted present and pinned."""
+        self._lose(self.references(self.goal) - self.node.pinned(), "not pinned after a restart")
+        self._check_images(set(), frozenset())
 
     def _lose(self, gone: Set[str], how: str, takes: frozenset[str] = frozenset()) -> None:
         """Count what is gone; it must not be, unless the fault takes it."""
