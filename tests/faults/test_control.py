@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fleet import Running
+from fleet import Run, Running
 
 from .fault import Fault
 from .site import Site
 
 _HOLDER = "pull images, since 2026-01-01T00:00:00Z, process 1 of somebody"
+# How a run names the one that it waited for in vain.
+_HELD = re.compile(
+    r"another run holds this node \([\w -]+, since \d{4}-\d\d-\d\dT[\d:]+Z, process \d+ of "
+)
 # Holds our turn on a node as another run would; the process that is killed at its end is its own.
 _HOLD = """
 import fcntl, os, sys, time
@@ -64,11 +69,20 @@ def second_run(site: Site, running: Running) -> None:
 
 
 def opposite_run(site: Site, running: Running) -> None:
-    """Start a run for what the nodes had; either may win, and neither unpins what both want."""
+    """Start a run for what the nodes had; either may win, and neither unpins what both want.
+
+    Each takes turns with the other one, or says who holds the node.
+    """
     site.wait_for_pull()
     site.sleep(0, 2, running)
     second = site.start(site.came_from).wait()
     print(second.output)
+    waited_or_said(site, second)
+
+
+def waited_or_said(_site: Site, run: Run) -> None:
+    """See that one of two runs had its turns, or said who holds the node, and since when."""
+    assert run.rc == 0 or _HELD.search(run.output), "neither whole nor told who holds the node"
 
 
 @contextmanager
@@ -87,7 +101,7 @@ FAULTS = [
     Fault("interrupt", amid=interrupt, whole=False, slow=True),
     Fault("kill-ssh", amid=kill_ssh, slow=True),
     Fault("two-with-one-lock", amid=second_run, whole=True, slow=True),
-    Fault("two-with-two-locks", amid=opposite_run, slow=True),
+    Fault("two-with-two-locks", amid=opposite_run, after=waited_or_said, slow=True),
     Fault("held-by-another", around=held, whole=False, said=_HOLDER),
 ]
 
