@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module's Python on a node is killed before one of its effects, by strace from outside."""
+"""The module's Python on a node is killed or halted at one of its effects, by strace from outside."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ INTERPRETER = "/usr/local/libexec/killed-python"
 
 @dataclass(frozen=True)
 class Death:
-    """Before the n-th call of a name in one thread, in a module's n-th turn of a run; from 1."""
+    """At the n-th call of a name in one thread, in a module's n-th turn of a run; from 1.
+
+    With KILL it ends before that call, with STOP it halts for good after it.
+    """
 
     module: str
     turn: int
     call: str
     nth: int
+    signal: str = "KILL"
 
     def __str__(self) -> str:
         """What it is, as a part of a case's name."""
@@ -40,6 +44,19 @@ def planned(site: Site, death: Death) -> Iterator[None]:
     _plan(site.node, death)
     yield
     assert "killed by SIGKILL" in site.node.read(str(TRACE))
+
+
+@contextmanager
+def halting(site: Site, halt: Death) -> Iterator[None]:
+    """Have it halt in the run of this block."""
+    _plan(site.node, halt)
+    yield
+
+
+def is_halted(node: Node) -> bool:
+    """Say whether it did."""
+    script = f"grep --quiet 'stopped by SIGSTOP' {TRACE}"
+    return node.exec(["sh", "-c", script], check=False).returncode == 0
 
 
 def _plan(node: Node, death: Death) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from fleet import Running
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import parse_drop_in
+from fleet import DROP_IN, Run, Running
 from lab.processes import wait_for
 
+from .deaths import INTERPRETER, Death, halting, is_halted
 from .fault import Fault, anything
 from .site import Site
 
@@ -55,6 +57,30 @@ def cut_power(site: Site, running: Running) -> None:
     site.sleep(0, 2, running)
     site.node.power_cut()
     site.node.start()
+
+
+def _cut_after_writing(name: str, turn: int, written: Callable[[Site], frozenset[str]]) -> Fault:
+    """Cut the power once the drop-in is written, before anything else of ours is on a disk."""
+    # The journal's line after the drop-in; it halts before it waits for the disk.
+    halt = Death("crio_pinned_file", turn, "write", 4, "STOP")
+
+    def amid(site: Site, _running: Running) -> None:
+        wait_for(lambda: is_halted(site.node), "our Python to halt", seconds=60)
+        site.node.power_cut()
+        site.node.start()
+
+    def after(site: Site, _run: Run) -> None:
+        assert set(parse_drop_in(site.node.read(DROP_IN)) or ()) == written(site)
+
+    return Fault(
+        name,
+        amid=amid,
+        around=lambda site: halting(site, halt),
+        after=after,
+        takes=anything,
+        whole=False,
+        variables={"ansible_python_interpreter": INTERPRETER},
+    )
 
 
 @contextmanager
@@ -124,6 +150,8 @@ FAULTS = [
     Fault("kill-crio", amid=kill_crio, takes=anything, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
     Fault("power-cut", amid=cut_power, takes=anything, whole=False, slow=True, short=True),
+    _cut_after_writing("power-cut-after-staging", 1, anything),
+    _cut_after_writing("power-cut-after-committing", 2, lambda site: site.references(site.goal)),
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _clock("clock-a-day-ahead", _DAY),

@@ -125,6 +125,8 @@ class Machine:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
             target.chmod(mode)
+        # A power cut takes what is young, and this is no part of what happens on the node.
+        run(["sync", "--file-system", self._root.folder])
 
     def boot(self) -> None:
         """Start the machine; whoever needs it ready must wait for that."""

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stand in for a node's Python: run what Ansible sends, one module of it under strace.
 
-The plan names the module, which of its turns in this run, and which system call on our own files it
-is killed before: its name and which of that name in its thread. Both are counted from 1.
+The plan names the module, which of its turns in this run, and at which system call on our own files it
+gets a signal: its name and which of that name in its thread. Both are counted from 1. KILL comes before
+that call, STOP after it.
 """
 
 from __future__ import annotations
@@ -66,14 +67,14 @@ def _death_of(module: str) -> dict[str, Any] | None:
     turn = int(counter.read_text()) + 1 if counter.exists() else 1
     counter.write_text(str(turn))
     is_planned = (module, turn) == (plan["module"], plan["turn"])
-    return {key: plan[key] for key in ("call", "nth")} if is_planned else None
+    return {key: plan[key] for key in ("call", "nth", "signal")} if is_planned else None
 
 
-def _strace(call: str, nth: int) -> list[str]:
+def _strace(call: str, nth: int, signal: str) -> list[str]:
     paths = [word for path in _FILES for word in ("-P", path)]
     return [
         *("/usr/bin/strace", "-f", "-qq", "-y", "-o", str(TRACE), *paths),
-        *("-e", f"trace={_CALLS}", "-e", f"inject={call}:signal=KILL:when={nth}", "--"),
+        *("-e", f"trace={_CALLS}", "-e", f"inject={call}:signal={signal}:when={nth}", "--"),
     ]
 
 
