@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import ssl
 import struct
@@ -36,6 +37,9 @@ from lab.registry import NAMESPACE
 _PORT = 5900
 _TLS_PORT = 5901
 _CHUNK = 64 * 1024
+# How often a stall looks for another mood, in seconds.
+_LOOK_INTERVAL = 0.1
+_STALLED = "stalled"
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class Mood:
 
     It does so the first `times` times for each path (0: always). `status` is answered instead of what
     was asked for. A body is torn after `reset_after` bytes by a reset, ended after `end_after` bytes as
-    if it were whole, or nothing more comes after `stall_after` bytes; `spoiled` changes one of its
-    bytes. An answer comes after `delay` seconds. `name` keeps the counters of two moods apart.
+    if it were whole, or nothing more comes after `stall_after` bytes, until whoever asked gives up, or
+    with `lifts` until there is another mood; `spoiled` changes one of its bytes. An answer comes after
+    `delay` seconds. `name` keeps the counters of two moods apart.
     """
 
     name: str = "good"
@@ -56,6 +61,7 @@ class Mood:
     reset_after: int = 0
     end_after: int = 0
     stall_after: int = 0
+    lifts: bool = False
     spoiled: bool = False
     delay: float = 0.0
 
@@ -126,6 +132,25 @@ class Proxy:
         scratch.write_text(json.dumps(asdict(mood)))
         scratch.rename(self.folder / "mood.json")
 
+    @contextmanager
+    def mood(self, mood: Mood) -> Iterator[None]:
+        """Have it behave so for a while."""
+        self._stalled.unlink(missing_ok=True)
+        self.tell(mood)
+        try:
+            yield
+        finally:
+            self.tell(GOOD)
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether it did, in the last mood."""
+        return self._stalled.exists()
+
+    @property
+    def _stalled(self) -> Path:
+        return self.folder / _STALLED
+
     def mark(self) -> int:
         """This moment, for `blobs_served`."""
         served = self.folder / "served.jsonl"
@@ -160,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer as told."""
-        mood = Mood(**json.loads((self.folder / "mood.json").read_text()))
+        mood = self._mood()
         if not self._is_meant(mood):
             mood = GOOD
         time.sleep(mood.delay)
@@ -168,6 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(mood)
         else:
             self._pass_on(mood)
+
+    def _mood(self) -> Mood:
+        return Mood(**json.loads((self.folder / "mood.json").read_text()))
 
     def _is_meant(self, mood: Mood) -> bool:
         if not mood.where or mood.where not in self.path:
@@ -219,24 +247,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, answer: http.client.HTTPResponse, mood: Mood) -> int:
         limit = mood.reset_after or mood.end_after or mood.stall_after
-        sent = 0
-        while chunk := answer.read(min(_CHUNK, limit - sent) if limit else _CHUNK):
-            if mood.spoiled and not sent:
-                chunk = chunk[:-1] + bytes([chunk[-1] ^ 1])
-            self.wfile.write(chunk)
-            sent += len(chunk)
-            if limit and sent >= limit:
-                break
+        sent = self._copy(answer, limit, spoiled=mood.spoiled)
         if mood.reset_after and sent >= mood.reset_after:
             # Closing with this option on sends a reset instead of an end.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
         elif mood.stall_after and sent >= mood.stall_after:
-            # Until whoever asked gives up.
-            self.connection.recv(1)
-            self.close_connection = True
+            if self._is_lifted(mood):
+                sent += self._copy(answer)
+            else:
+                self.close_connection = True
         return sent
+
+    def _copy(
+        self, answer: http.client.HTTPResponse, limit: int = 0, *, spoiled: bool = False
+    ) -> int:
+        sent = 0
+        while chunk := answer.read(min(_CHUNK, limit - sent) if limit else _CHUNK):
+            if spoiled and not sent:
+                chunk = chunk[:-1] + bytes([chunk[-1] ^ 1])
+            self.wfile.write(chunk)
+            sent += len(chunk)
+            if limit and sent >= limit:
+                break
+        return sent
+
+    def _is_lifted(self, mood: Mood) -> bool:
+        """Wait until the stall is lifted, or whoever asked gives up."""
+        (self.folder / _STALLED).touch()
+        while not select.select([self.connection], [], [], _LOOK_INTERVAL)[0]:
+            if mood.lifts and self._mood().name != mood.name:
+                return True
+        return False
 
     def _note(self, status: int, sent: int) -> None:
         line = json.dumps({"path": self.path, "status": status, "bytes": sent}) + "\n"

@@ -9,14 +9,14 @@ A delay of 300 ms is injected by the registry, which answers later: this kernel 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from fleet import Run, Running
 from lab.commands import run
 from lab.network import HOST, REGISTRY_HOST
 
 from .fault import Fault
-from .proxy import GOOD, Mood
+from .proxy import Mood
 from .site import Site
 
 # By this name nodes know the registry where names are to fail, and how CRI-O is told to use it.
@@ -103,14 +103,9 @@ def without_names(site: Site) -> Iterator[None]:
         site.node.exec(["systemctl", "reload", "crio"])
 
 
-@contextmanager
-def far_away(site: Site) -> Iterator[None]:
+def far_away(site: Site) -> AbstractContextManager[None]:
     """Have the registry answer each request after a while."""
-    site.proxy.tell(Mood(name="far-away", where="/", delay=0.3))
-    try:
-        yield
-    finally:
-        site.proxy.tell(GOOD)
+    return site.proxy.mood(Mood(name="far-away", where="/", delay=0.3))
 
 
 FAULTS = [

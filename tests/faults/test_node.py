@@ -16,6 +16,7 @@ from lab.processes import wait_for
 
 from .deaths import INTERPRETER, Death, halting, is_halted
 from .fault import Fault, anything
+from .proxy import Mood
 from .site import Site
 
 _MEMORY = Path("/sys/fs/cgroup/memory")
@@ -146,6 +147,27 @@ def _clock(name: str, offset: int) -> Fault:
     )
 
 
+def kill_stalled_python(site: Site, _running: Running) -> None:
+    """Kill our Python once the registry stalls; its pulls are still there."""
+    wait_for(lambda: site.proxy.has_stalled, "the registry to stall", seconds=60)
+    site.wait_for_pull()
+    for process in site.processes("/usr/bin/python3"):
+        process.kill()
+
+
+def _stalled_and_killed(name: str, *, lifts: bool) -> Fault:
+    """What has stalled goes on after the run, or never does; what is asked for then is answered."""
+    mood = Mood(name=name, where="/blobs/", stall_after=100_000, lifts=lifts)
+    return Fault(
+        name,
+        amid=kill_stalled_python,
+        around=lambda site: site.proxy.mood(mood),
+        whole=False,
+        # A restart would end the pulls that nobody waits for.
+        next_run_first=True,
+    )
+
+
 FAULTS = [
     Fault("kill-crio", amid=kill_crio, takes=anything, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
@@ -154,6 +176,7 @@ FAULTS = [
     _cut_after_writing("power-cut-after-committing", 2, lambda site: site.references(site.goal)),
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
+    _stalled_and_killed("stall-lifted-kill-python", lifts=True),
     _clock("clock-a-day-ahead", _DAY),
     _clock("clock-a-day-behind", -_DAY),
 ]

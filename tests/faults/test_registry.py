@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from .certificates import self_signed
 from .fault import Fault
-from .proxy import GOOD, Mood
+from .proxy import Mood
 from .site import Site
 
 _MANIFESTS = "/faults/"
@@ -28,21 +28,12 @@ def _mood(name: str, mood: Mood, cause: str = "", *, short: bool = False) -> Fau
     """A mood that lasts, and the class of its failures; without one, it is got over in the run."""
 
     def around(site: Site) -> AbstractContextManager[None]:
-        return _in_mood(site, replace(mood, name=name))
+        return site.proxy.mood(replace(mood, name=name))
 
     variables = {**(_ONE_RETRY if cause else {}), **(_IMPATIENT if mood.stall_after else {})}
     return Fault(
         name, around=around, cause=cause, whole=not cause, variables=variables, short=short
     )
-
-
-@contextmanager
-def _in_mood(site: Site, mood: Mood) -> Iterator[None]:
-    site.proxy.tell(mood)
-    try:
-        yield
-    finally:
-        site.proxy.tell(GOOD)
 
 
 @contextmanager
