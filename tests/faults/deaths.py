@@ -43,7 +43,8 @@ def planned(site: Site, death: Death) -> Iterator[None]:
     """Have it happen in the run of this block, and see that it did."""
     _plan(site.node, death)
     yield
-    assert "killed by SIGKILL" in site.node.read(str(TRACE))
+    trace = site.node.read(str(TRACE))
+    assert "killed by SIGKILL" in trace, f"it lived on: {trace}"
 
 
 @contextmanager

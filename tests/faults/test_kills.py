@@ -43,6 +43,7 @@ _CLEANING = [
     *(Death("pinned_image_set", 1, "unlinkat", nth) for nth in (1, 2)),
 ]
 _DEAD_PULL = "/var/tmp/container_images_storage4711"
+_DIE_PULLING = 'mkdir "$0"; touch "$0/1" "$0/2"; touch --date="1 minute ago" "$0/1" "$0/2" "$0"'
 _SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}
 _RANDOM_TIMES = 8
 # A run takes about so long when nobody kills it, in seconds.
@@ -59,10 +60,8 @@ def _before(
 ) -> Fault:
     def around(site: Site) -> AbstractContextManager[None]:
         if cleans:
-            # It is of a CRI-O before the one that runs.
-            site.node.exec(
-                ["sh", "-c", f"mkdir {_DEAD_PULL} && touch {_DEAD_PULL}/1 {_DEAD_PULL}/2"]
-            )
+            # It is of a CRI-O before the one that runs, by more than what a restart takes.
+            site.node.exec(["sh", "-euc", _DIE_PULLING, _DEAD_PULL])
             site.node.exec(["systemctl", "restart", "crio"])
             site.node.wait_ready()
         return planned(site, death)
