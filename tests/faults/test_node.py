@@ -177,6 +177,7 @@ FAULTS = [
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _stalled_and_killed("stall-lifted-kill-python", lifts=True),
+    _stalled_and_killed("stall-kill-python", lifts=False),
     _clock("clock-a-day-ahead", _DAY),
     _clock("clock-a-day-behind", -_DAY),
 ]
