@@ -188,7 +188,8 @@ def test_the_disk_runs_low_while_the_last_pulls_run(site: Fleet, node: Node) -> 
     images = site.lab.push(ALIKE)
     lock, given = locked(site, images)
     keep = room_for_images(check_storage(site.lab, node.name, given)[node.name])["keep_bytes"]
-    site.lab.network.limit(NAMESPACE, 5_000_000)
+    # So slow that the first one is not done when the last one begins, also on a busy machine.
+    site.lab.network.limit(NAMESPACE, 1_000_000)
     try:
         with ThreadPoolExecutor() as pool:
             running = pool.submit(pin, site, node, lock)
