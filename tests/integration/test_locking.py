@@ -23,7 +23,8 @@ import yaml
 from bench import payloads
 from bench.locks import lock_twice
 from fleet import CHECKOUT, Control, Fleet, Run
-from lab import Lab, payload
+from lab import Lab, oci, payload
+from lab.oci import LayerSpec
 from tooling import venvs
 
 CORES, _ABSENT = venvs.matrix()
@@ -218,6 +219,28 @@ def test_platforms_of_pools(images: list[payload.PushedImage], locking: Locking)
     )
     assert run.rc != 0
     assert f"{single.reference}: not_found: the image was built for linux/amd64 only" in run.output
+
+
+def test_packed_twice_for_one_platform(fleet: Fleet, tmp_path: Path) -> None:
+    """Of gzip and zstd the lock has what CRI-O takes: its layers are those that the node fetches."""
+    layout = oci.Layout(tmp_path / "layout")
+    packed = tuple(
+        layout.image(AMD, (layout.layer(LayerSpec("packed-twice", 20, 400_000, kind)),))
+        for kind in ("gzip", "zstd")
+    )
+    top = layout.index(packed)
+    layout.tag("twice:1", top)
+    layout.close()
+    name = f"{fleet.lab.registry.address}/locking/twice"
+    copy(f"oci:{tmp_path}/layout:twice:1", f"docker://{name}:1")
+    sets = [{"name": "twice", "pool": "edge", "images": [f"{name}@{top['digest']}"]}]
+    lock = tmp_path / "twice.lock.yml"
+    assert fleet.lock(sets, lock).rc == 0
+    layers = set(yaml.safe_load(lock.read_text())["layers"])
+    mark = fleet.lab.registry.mark()
+    assert fleet.pin("--limit", "node1", pin_images_lock=str(lock)).rc == 0
+    both = {layer.digest for image in packed for layer in image.layers}
+    assert fleet.blobs_fetched(since=mark) & both == layers
 
 
 def test_measured(images: list[payload.PushedImage], locking: Locking) -> None:

@@ -87,11 +87,15 @@ class PlatformImage:
         """How an index names it."""
         system, _slash, architecture = self.platform.partition("/")
         platform = {"architecture": architecture, "os": system}
+        # As podman marks one that it packs with zstd beside one for older clients.
+        is_zstd = any(layer.media_type.endswith("+zstd") for layer in self.layers)
+        marked = {"annotations": {"io.github.containers.compression.zstd": "true"}}
         return {
             "mediaType": _MANIFEST,
             "digest": self.digest,
             "size": self.size,
             "platform": platform,
+            **(marked if is_zstd else {}),
         }
 
 
