@@ -135,7 +135,7 @@ class FakeHost:
         """See Host."""
         return tuple(one for one in self.opened if any(part in one.path for part in parts))
 
-    def end_started_with(self, setting: str) -> None:
+    def end_orphans(self, setting: str) -> None:
         """See Host."""
         assert self.turns[-1], "ended without a turn"
         self.ends.append(setting)

@@ -19,7 +19,7 @@ from ..documents.locked_images import LockedImages, LockedLayer
 from ..errors import EdgefleetError
 from ..node.crio_service import CrioService
 from ..node.host import Host
-from ..node.image_service import ImageService
+from ..node.image_service import PULLS, ImageService
 from ..node.reading_host import Completed, HostError, require_root
 from ..node.staging import read_marks
 from ..node.store import read_image_store, read_layers
@@ -386,9 +386,13 @@ class _Pull:
         still = (
             f"timed out: nothing came for {timeout:g} s, for this image or any other of the node"
         )
-        for tried in self._running.values():
-            if self._still.has_lasted(timeout, tried.last, now):
-                tried.end("timeout", still)
+        stalled = [
+            one for one in self._running.values() if self._still.has_lasted(timeout, one.last, now)
+        ]
+        for tried in stalled:
+            tried.end("timeout", still)
+        if stalled:
+            self._end_orphans()
 
     def _end_for_room(self) -> None:
         """End the pulls when what must stay free is free no more, whoever has taken it."""
@@ -405,6 +409,15 @@ class _Pull:
             self._start_no_more(breach, "no_space")
             for tried in self._running.values():
                 tried.end("no_space", f"ended: {breach}")
+            self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """End pulls that a run of ours left going when it was killed.
+
+        While they move nobody does: CRI-O gives whoever asks for the same image the pull of it that
+        is under way. But so it does when that one stands still, again and again.
+        """
+        self._host.end_orphans(PULLS)
 
     def _collect(self) -> None:
         """Take note of the pulls that have ended."""

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Iterator
+from contextlib import nullcontext
+from typing import ContextManager
 
 from ..node.host import Host
-from ..node.image_service import PULLS
 from ..node.reading_host import STATE_DIRECTORY
 
 PATH = STATE_DIRECTORY + "/turn"
@@ -18,21 +17,13 @@ PATH = STATE_DIRECTORY + "/turn"
 _PATIENCE = 60.0
 
 
-@contextmanager
-def take_turn(host: Host, doing: str, check_mode: bool) -> Iterator[None]:
+def take_turn(host: Host, doing: str, check_mode: bool) -> ContextManager[None]:
     """Hold the node for one step; it is let go of when the process ends, however it ends.
-
-    Pulls of a run that was killed go on without it, and without a turn: they are ended first. CRI-O
-    gives whoever asks for the same image that very pull, also when it stands still.
 
     :param doing: what the step does, as in ``pull images``.
     :param check_mode: nothing will be changed, so nobody needs to wait.
     :raises HostError: when another step still holds it after a minute, saying whose, since when.
     """
     if check_mode:
-        yield
-        return
-
-    with host.exclusive(PATH, doing, _PATIENCE, f"waiting to {doing}"):
-        host.end_started_with(PULLS)
-        yield
+        return nullcontext()
+    return host.exclusive(PATH, doing, _PATIENCE, f"waiting to {doing}")

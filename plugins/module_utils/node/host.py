@@ -63,8 +63,8 @@ class Host(ReadingHost, Protocol):
     def processes(self) -> tuple[RunningProcess, ...]:
         """Return what runs on the node."""
 
-    def end_started_with(self, setting: str) -> None:
-        """End what runs with ``NAME=value`` in its environment, and wait until it is gone.
+    def end_orphans(self, setting: str) -> None:
+        """End what others started with ``NAME=value`` in its environment; wait until it is gone.
 
         What :meth:`run_until` started outlives a process that is killed.
         """
@@ -152,11 +152,11 @@ class LocalHost(LocalReader):
         texts = ((pid, self._read_of(pid, "stat")) for pid in _process_numbers())
         return tuple(parse_process(pid, text, booted, ticks) for pid, text in texts if text)
 
-    def end_started_with(self, setting: str) -> None:
-        """See :meth:`Host.end_started_with`."""
+    def end_orphans(self, setting: str) -> None:
+        """See :meth:`Host.end_orphans`."""
         deadline = self.monotonic() + _END_SECONDS
         while True:
-            found = [pid for pid in _process_numbers() if _has_setting(pid, setting)]
+            found = [pid for pid in _process_numbers() if self._is_orphan(pid, setting)]
             if not found or self.monotonic() >= deadline:
                 return
             for pid in found:
@@ -164,6 +164,15 @@ class LocalHost(LocalReader):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.sleep(_LOCK_INTERVAL)
+
+    def _is_orphan(self, pid: int, setting: str) -> bool:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as stream:
+                if setting.encode() not in stream.read().split(b"\0"):
+                    return False
+        except OSError:
+            return False
+        return f"\nPPid:\t{os.getpid()}\n" not in self._read_of(pid, "status")
 
     def open_files(self, parts: Sequence[str]) -> tuple[OpenFile, ...]:
         """See :meth:`Host.open_files`."""
@@ -344,14 +353,6 @@ def _entry(name: str, status: os.stat_result) -> Entry:
 
 def _process_numbers() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _has_setting(pid: int, setting: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as stream:
-            return setting.encode() in stream.read().split(b"\0")
-    except OSError:
-        return False
 
 
 def _descriptors(pid: int) -> Iterator[tuple[int, str]]:

@@ -523,22 +523,39 @@ def test_a_lock_that_was_removed_meanwhile(tmp_path: Path) -> None:
     timer.join()
 
 
-def test_what_a_killed_run_started_is_ended() -> None:
-    """By what stands in its environment, and nothing else."""
-    ours, other = (
-        subprocess.Popen(["/bin/sleep", "60"], env={"EDGEFLEET_TEST": value})
-        for value in (f"{os.getpid()}", f"{os.getpid()}0")
-    )
+def test_orphans_are_ended() -> None:
+    """By what stands in their environment; nothing else, and nothing that this process started."""
+    name = f"EDGEFLEET_TEST_{os.getpid()}"
+    script = f"{name}=ours /bin/sleep 60 & {name}=other /bin/sleep 60 & echo $! >&2; exit 0"
+    started = subprocess.run(["/bin/sh", "-c", script], stderr=subprocess.PIPE, check=True)
+    other = int(started.stderr)
+    own = subprocess.Popen(["/bin/sleep", "60"], env={name: "ours"})
     try:
-        # Nobody waits for one whose parent is gone but the first process; this stands in for it.
-        reaper = threading.Thread(target=ours.wait)
-        reaper.start()
-        HOST.end_started_with(f"EDGEFLEET_TEST={os.getpid()}")
-        reaper.join()
-        assert (ours.returncode, other.poll()) == (-signal.SIGKILL, None)
+        # The shell starts the two beside itself.
+        deadline = time.monotonic() + 10
+        while environments(name) != ["other", "ours", "ours"]:
+            assert time.monotonic() < deadline
+        HOST.end_orphans(f"{name}=ours")
+        assert environments(name) == ["other", "ours"]
+        assert own.poll() is None
     finally:
-        other.kill()
-        other.wait()
+        os.kill(other, signal.SIGKILL)
+        own.kill()
+        own.wait()
+
+
+def environments(name: str) -> list[str]:
+    """Return the values of a setting in the environments of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            settings = path.read_bytes().split(b"\0")
+            found += [
+                one.decode().partition("=")[2]
+                for one in settings
+                if one.startswith(f"{name}=".encode())
+            ]
+    return sorted(found)
 
 
 def test_exclusive_through_a_link(tmp_path: Path) -> None:
