@@ -526,7 +526,9 @@ def test_a_lock_that_was_removed_meanwhile(tmp_path: Path) -> None:
 def test_orphans_are_ended() -> None:
     """By what stands in their environment; nothing else, and nothing that this process started."""
     name = f"EDGEFLEET_TEST_{os.getpid()}"
-    script = f"{name}=ours /bin/sleep 60 & {name}=other /bin/sleep 60 & echo $! >&2; exit 0"
+    # Kept open, the pipe would be read for as long as they sleep.
+    sleeps = [f"{name}={one} /bin/sleep 60 2>/dev/null &" for one in ("ours", "other")]
+    script = " ".join([*sleeps, "echo $! >&2"])
     started = subprocess.run(["/bin/sh", "-c", script], stderr=subprocess.PIPE, check=True)
     other = int(started.stderr)
     own = subprocess.Popen(["/bin/sleep", "60"], env={name: "ours"})
