@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from fleet import Fleet, Run, Running
+from fleet import JOURNAL, Fleet, Run, Running
 from lab import MIB, Lab, LabError, Node, payload
 from lab.oci import LayerSpec
 from lab.payload import PushedImage
@@ -245,6 +245,7 @@ class Site:
 
     def _mend(self) -> None:
         """Run again without any flag, and once more: whole, nothing complete fetched, then still."""
+        self._wait_for_turn()
         complete = self._complete_blobs()
         mark = self.proxy.mark()
         again = self.pin(self.goal)
@@ -259,6 +260,18 @@ class Site:
         assert third.rc == 0
         assert set(third.changed().values()) == {0}, "the third run changed something"
         assert not self.proxy.paths(mark), "the third run asked the registry"
+
+    def _wait_for_turn(self) -> None:
+        """Let a module whose controller is gone work to its end; a run that comes earlier is told so.
+
+        A link that stood still makes that take as long as a stall may, and not for ever.
+        """
+        free = ["flock", "--nonblock", f"{os.path.dirname(JOURNAL)}/turn", "true"]
+        wait_for(
+            lambda: self.node.exec(free, check=False).returncode == 0,
+            "the run that goes on to let go of the node",
+            seconds=300,
+        )
 
     def _check_room(self) -> None:
         """See that torn work takes no room: both sets take the same."""
