@@ -19,8 +19,9 @@ _GO = {"GOMAXPROCS": "1", "GOGC": "1000"}
 _REMOVE_TIMEOUT = 600
 #: What stands in the environment of the programs that pull for us, by which they are known when the
 #: run that started them was killed.
-PULLS = "EDGEFLEET_CRIO=pull"
-_SETTINGS = {**_GO, **dict([PULLS.split("=")])}
+_NAME, _VALUE = "EDGEFLEET_CRIO", "pull"
+PULLS = f"{_NAME}={_VALUE}"
+_SETTINGS = {**_GO, _NAME: _VALUE}
 
 
 class ImageService(Crictl):
