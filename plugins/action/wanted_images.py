@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.actions.sources import read_checked_lock, read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
+from ..module_utils.documents.readable import readable_names
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list, warn
@@ -47,8 +48,9 @@ class ActionModule(ActionBase):
             try:
                 read = self._read(source.settings, pools)
             except EdgefleetError as error:
-                nodes = f"for {_some(source.nodes)}: " if len(sources) > 1 else ""
-                return {**result, "failed": True, "msg": f"{nodes}{error}"}
+                whose = readable_names(source.nodes, _SHOWN)
+                prefix = f"for {whose}: " if len(sources) > 1 else ""
+                return {**result, "failed": True, "msg": f"{prefix}{error}"}
             wanted.append({"settings": source.settings, "nodes": source.nodes, **read})
         return {**result, "changed": False, "wanted": wanted}
 
@@ -84,8 +86,3 @@ class ActionModule(ActionBase):
             "references": {pool: list(references_for_pool(sets, pool)) for pool in pools},
             "lock": lock_document(lock) if lock else None,
         }
-
-
-def _some(nodes: list[str]) -> str:
-    more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
-    return f"{', '.join(nodes[:_SHOWN])}{more}"

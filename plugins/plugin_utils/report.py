@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..module_utils.documents.readable import readable_bytes, readable_count
+from ..module_utils.documents.readable import readable_bytes, readable_count, readable_names
 from .node_failure import DEVIATES, DISK, LOGIN, OTHER, NodeFailure, failure_of_node
 from .remedies import remedy_for, remedy_for_deviation, remedy_for_node
 
@@ -113,13 +113,8 @@ def _sum(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for needs, said in _SAID.items():
         names = sorted(name for name, one in nodes.items() if one["needs"] == needs)
         if names:
-            lines.append(f"{said}: {_shortened(names)}.")
+            lines.append(f"{said}: {readable_names(names, _SHOWN_MAX)}.")
     return lines
-
-
-def _shortened(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_MAX])
-    return f"{shown} and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else shown
 
 
 def _needs(

@@ -13,6 +13,7 @@ from ..documents.component import Component, apply_exclusions, unique
 from ..documents.lock import InvalidLock, Lock, parse_lock
 from ..documents.microshift import parse_microshift_release
 from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
+from ..documents.readable import readable_names
 from ..documents.reference import parse_reference
 from ..documents.sources import (
     STANDARD_INPUT,
@@ -172,12 +173,9 @@ def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, st
 
 def _warn_of_repeats(place: SourcePlace, one: PinnedImageSet) -> None:
     if one.repeated:
-        place.warn(f"{one.origin}: set {one.name!r} names images twice: {_some(one.repeated)}")
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else ""
-    return f"{', '.join(names[:_SHOWN_MAX])}{more}"
+        place.warn(
+            f"{one.origin}: set {one.name!r} names images twice: {readable_names(one.repeated, _SHOWN_MAX)}"
+        )
 
 
 def _read_source(place: SourcePlace, source: Any, read_image: _ReadImage) -> _Contents:
@@ -206,7 +204,9 @@ def _read_manifests(place: SourcePlace, source: ManifestsSource) -> _Contents:
             components += workloads.components
             if workloads.unknown:
                 names = [f"{one.kind} {one.name}" for one in workloads.unknown]
-                place.warn(f"{file}: images of these objects are not locked: {_some(names)}")
+                place.warn(
+                    f"{file}: images of these objects are not locked: {readable_names(names, _SHOWN_MAX)}"
+                )
     shown = ["standard input" if one == STANDARD_INPUT else one for one in source.paths]
     if not components:
         raise UnreadableSource(

@@ -27,7 +27,7 @@ from ..decisions.budget import (
 )
 from ..decisions.freeing import Removable, plan_freeing
 from ..documents.locked_images import LockedImages, LockedLayer
-from ..documents.readable import readable_bytes
+from ..documents.readable import readable_bytes, readable_names
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host
@@ -241,9 +241,8 @@ def _describe_removable(
 ) -> str:
     if not removable:
         return "no image could be removed to make room: all are pinned, wanted or in use"
-    named = ", ".join(f"{one.name} ({readable_bytes(one.bytes)})" for one in removable[:_NAMED])
-    more = f" and {len(removable) - _NAMED} more" if len(removable) > _NAMED else ""
+    named = [f"{one.name} ({readable_bytes(one.bytes)})" for one in removable]
     freed = sum(one.bytes for one in removable)
     room = readable_bytes(freed) + ("" if freed >= missing_bytes else ", which is not enough")
     inodes = ", and inodes, how many is not known" if missing_inodes else ""
-    return f"removing what nothing pins or uses would free {room}{inodes}: {named}{more}"
+    return f"removing what nothing pins or uses would free {room}{inodes}: {readable_names(named, _NAMED)}"

@@ -10,7 +10,7 @@ from typing import Iterable, Mapping
 
 from .lock import Lock
 from .locked_images import BLOCK, LockedLayer
-from .readable import readable_bytes, readable_count
+from .readable import readable_bytes, readable_count, readable_names
 
 _EVERY_POOL = "every pool"
 # How many names of an image are worth the screen.
@@ -170,9 +170,7 @@ def _pool_lines(one: PoolImages, names: Mapping[str, tuple[str, ...]]) -> list[s
 def _named(reference: str, names: Mapping[str, tuple[str, ...]]) -> str:
     """Return a reference with what its sources call it, as far as that fits on a line."""
     known = names.get(reference, ())
-    shown = ", ".join(known[:_NAMES_MAX])
-    more = f" and {len(known) - _NAMES_MAX} more" if len(known) > _NAMES_MAX else ""
-    return f"{reference} ({shown}{more})" if known else reference
+    return f"{reference} ({readable_names(known, _NAMES_MAX)})" if known else reference
 
 
 def _places(lock: Lock) -> list[tuple[str | None, str]]:

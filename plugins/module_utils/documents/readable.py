@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -24,3 +26,9 @@ def readable_bytes(count: int, beside: int | None = None) -> str:
 def readable_count(count: int, noun: str) -> str:
     """Return so many of a thing; ``noun`` is a single one, and takes an s for more."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def readable_names(names: Sequence[str], shown_max: int) -> str:
+    """Return the first ``shown_max`` names, and how many there are beside them."""
+    more = f" and {len(names) - shown_max} more" if len(names) > shown_max else ""
+    return f"{', '.join(names[:shown_max])}{more}"

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.readable import (
     readable_bytes,
     readable_count,
+    readable_names,
 )
 
 
@@ -44,3 +45,11 @@ def test_bytes_beside_others() -> None:
 def test_counts(count: int, text: str) -> None:
     """One is one."""
     assert readable_count(count, "image") == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["a", "b"], "a, b"), (list("abcd"), "a, b and 2 more")]
+)
+def test_names(names: list[str], text: str) -> None:
+    """The first of many, and how many more."""
+    assert readable_names(names, 2) == text
