@@ -39,10 +39,13 @@ class ActionModule(ActionBase):
             },
         )
         variables: dict[str, Any] = task_vars or {}
-        play = Play(variables["inventory_hostname"], variables["hostvars"], arguments["defaults"])
+        nodes = variables["ansible_play_hosts_all"]
+        # Ansible puts a node's variables together each time it is asked for them.
+        hostvars = {name: variables["hostvars"][name] for name in nodes}
+        play = Play(variables["inventory_hostname"], hostvars, arguments["defaults"])
         own = {name: one for name, one in arguments["settings"].items() if name != _POOL}
         pool = {_POOL: arguments["settings"][_POOL]}
-        wanted, sources = [], play.settings(own, variables["ansible_play_hosts_all"])
+        wanted, sources = [], play.settings(own, nodes)
         for source in sources:
             pools = sorted(one.settings[_POOL] for one in play.settings(pool, source.nodes))
             try:
