@@ -18,6 +18,7 @@ from ..node.host import Host
 from ..node.reading_host import require_root
 from ..node.staging import pulls_in_flight
 from ..node.store import read_image_store
+from ..observed.crio import CrioVersion
 from .journal import Journal
 from .pin_files import PinFiles, survey_pin_files
 from .pin_record import read_pin_record
@@ -70,39 +71,40 @@ def take_configuration(
     if not before:
         return ReloadResult("none", before)
     with take_turn(host, "have CRI-O take its configuration", check_mode):
-        return _take(host, path, wanted, allow_restart, wait_timeout, check_mode)
+        # Whoever had the turn before may have changed files, or have done it all.
+        expectation = _expectation(host, path, wanted)
+        before = expectation.compare()
+        if not before:
+            return ReloadResult("none", before)
+        action = _action(expectation.crictl.version(), allow_restart)
+        if action == "restart" and not check_mode:
+            _wait_for_pulls(host, expectation.crio, wait_timeout)
+        expectation.crio.check()
+        if not check_mode:
+            # A list that nobody noted, as after the journal was lost: it must be let go of as well.
+            known = expectation.known.union(before.stale)
+            _take(host, action, replace(expectation, known=known), wait_timeout)
+    return ReloadResult(action, before)
 
 
-def _take(
-    host: Host,
-    path: str,
-    wanted: Sequence[str],
-    allow_restart: bool,
-    wait_timeout: float,
-    check_mode: bool,
-) -> ReloadResult:
-    # Whoever had the turn before may have changed files, or have done it all.
-    expectation = _expectation(host, path, wanted)
-    crio, journal, before = expectation.crio, Journal(host), expectation.compare()
-    if not before:
-        return ReloadResult("none", before)
-    version = expectation.crictl.version()
+def _action(version: CrioVersion, allow_restart: bool) -> str:
+    """Return what has a CRI-O of that version take pins: ``reload``, or ``restart`` where allowed.
+
+    :raises ReloadFailed: where it is not allowed.
+    """
     why = why_restart(version)
-    action = "restart" if why else "reload"
     if why and not allow_restart:
         raise ReloadFailed(
             "reloading CRI-O",
             f"version {version} {why}",
             "Allow the restart (pin_images_allow_restart, allow_restart), or update CRI-O.",
         )
-    if action == "restart" and not check_mode:
-        _wait_for_pulls(host, crio, wait_timeout)
-    crio.check()
-    if check_mode:
-        return ReloadResult(action, before)
-    # A list that nobody noted, as after the journal was lost: it must be let go of all the same.
-    expectation = replace(expectation, known=expectation.known.union(before.stale))
-    started = host.now()
+    return "restart" if why else "reload"
+
+
+def _take(host: Host, action: str, expectation: _Expectation, wait_timeout: float) -> None:
+    """Reload or restart CRI-O, and wait until it reports what it should."""
+    crio, journal, started = expectation.crio, Journal(host), host.now()
     journal.before(action)
     if action == "restart":
         crio.restart()
@@ -113,7 +115,6 @@ def _take(
     if left:
         log = crio.trouble_since(started)
         raise _not_taken(action, left, expectation.files, log, wait_timeout)
-    return ReloadResult(action, before)
 
 
 def _wait_for_pulls(host: Host, crio: CrioService, timeout: float) -> None:
