@@ -36,8 +36,8 @@ NO_PARSERS = {
     "check_content", "check_expansion", "check_length", "check_names", "check_set_names", "check_packing",
     "compare_locks", "digest_of", "digests_of", "layer_document", "layer_of", "layers_on_platform",
     "lock_document", "lock_totals", "locked_images_document", "measure_of", "platform_of",
-    "platforms_of_references", "readable_bytes", "readable_count", "references_for_pool", "render_document",
-    "render_drop_in", "select_components", "shown", "total_lines", "unique", "unpacked_limit",
+    "platforms_of_references", "readable_bytes", "readable_count", "readable_names", "references_for_pool",
+    "render_document", "render_drop_in", "select_components", "shown", "total_lines", "unique", "unpacked_limit",
     # Its values come out of Ansible's check against OPTIONS, which gives them their types.
     "parse_locked_images",
 }  # fmt: skip
