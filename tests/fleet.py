@@ -11,7 +11,9 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,25 @@ class Control:
 def has_file(node: Node, path: str) -> bool:
     """Say whether a node has something at a path."""
     return node.exec(["test", "-e", path], check=False).returncode == 0
+
+
+@contextmanager
+def without(node: Node, program: str) -> Iterator[str]:
+    """Take a program away for a while; yields its path, beside which it lies as `<path>.away`."""
+    path = node.exec(["sh", "-c", f"command -v {program}"]).stdout.strip()
+    node.exec(["mv", path, f"{path}.away"])
+    try:
+        yield path
+    finally:
+        node.exec(["mv", f"{path}.away", path])
+
+
+@contextmanager
+def stand_in(node: Node, program: str, script: str) -> Iterator[None]:
+    """Have a script of the shell in the place of a program, in which `{away}` is the program."""
+    with without(node, program) as path:
+        node.write(path, f"#!/bin/sh\n{script.format(away=f'{path}.away')}\n", 0o755)
+        yield
 
 
 class Fleet:

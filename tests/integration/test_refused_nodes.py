@@ -9,19 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from fleet import DROP_IN, Fleet, Run, has_file
+from fleet import DROP_IN, Fleet, Run, has_file, stand_in, without
 from lab import Node, payload
-
-
-@contextmanager
-def without(node: Node, program: str) -> Iterator[None]:
-    """Take a program away for a while."""
-    path = node.exec(["sh", "-c", f"command -v {program}"]).stdout.strip()
-    node.exec(["mv", path, f"{path}.away"])
-    try:
-        yield
-    finally:
-        node.exec(["mv", f"{path}.away", path])
 
 
 @contextmanager
@@ -61,14 +50,27 @@ def managed_by_mco(node: Node) -> Iterator[None]:
 @contextmanager
 def old_crio(node: Node) -> Iterator[None]:
     """Let CRI-O say that it is of an old version."""
-    path = node.exec(["sh", "-c", "command -v crio"]).stdout.strip()
-    with without(node, "crio"):
-        node.write(
-            path,
-            f'#!/bin/sh\n[ "$1" = --version ] && echo "crio version 1.27.8" || exec {path}.away "$@"\n',
-            0o755,
-        )
+    said = '[ "$1" = --version ] && echo "crio version 1.27.8" || exec {away} "$@"'
+    with stand_in(node, "crio", said):
         yield
+
+
+@contextmanager
+def old_python(node: Node) -> Iterator[None]:
+    """Let the node's Python be of an old version, for all that runs in it."""
+    folder = "/opt/old-python"
+    node.exec(["mkdir", folder])
+    node.write(
+        f"{folder}/sitecustomize.py",
+        "import collections, sys\n"
+        "Version = collections.namedtuple('Version', 'major minor micro releaselevel serial')\n"
+        "sys.version_info = Version(3, 5, 2, 'final', 0)\n",
+    )
+    try:
+        with stand_in(node, "python3", f'PYTHONPATH={folder} exec {{away}} "$@"'):
+            yield
+    finally:
+        node.exec(["rm", "-r", folder])
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def old_crio(node: Node) -> Iterator[None]:
         (crio_stopped, "CRI-O must be running"),
         (managed_by_mco, "Machine Config Operator manages this node"),
         (old_crio, "CRI-O 1.27.8 knows no pinned images"),
+        (old_python, "its Python is too old. Python 3.8 or newer is needed"),
     ],
 )
 def test_one_line_and_nothing_changed(

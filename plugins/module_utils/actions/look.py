@@ -60,7 +60,7 @@ def look_at(host: ReadingHost, path: str, wanted: Sequence[str], on_conflict: st
         deviations.append(Deviation(DAEMON_UNREACHABLE, SOCKET, str(error)))
     else:
         foreign = (config.pause_image, *files.foreign_in_force())
-        left_over = left_over_pins(config.pinned_images, files.in_force())
+        left_over = left_over_pins(config.pinned_images, files.in_force(), config.pause_image)
         stale = stale_pins(wanted, known.union(left_over), store, foreign)
         deviations += image_deviations(wanted, store)
         deviations += [

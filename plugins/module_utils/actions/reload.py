@@ -156,7 +156,7 @@ class _Expectation:
         store = read_image_store(self.host, self.crictl, config)
         deviations = image_deviations(self.wanted, store)
         foreign = (config.pause_image, *self.files.foreign_in_force())
-        left_over = left_over_pins(config.pinned_images, self.files.in_force())
+        left_over = left_over_pins(config.pinned_images, self.files.in_force(), config.pause_image)
         stale = stale_pins(self.wanted, self.known.union(left_over), store, foreign)
         return Difference(
             unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),

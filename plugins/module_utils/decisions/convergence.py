@@ -91,9 +91,14 @@ def stale_pins(
     return tuple(stale)
 
 
-def left_over_pins(configured: Iterable[str], in_force: Iterable[str]) -> tuple[str, ...]:
-    """Return what the running CRI-O has in its list and no file that counts does any more."""
-    return tuple(sorted(set(configured) - set(in_force)))
+def left_over_pins(
+    configured: Iterable[str], in_force: Iterable[str], pause_image: str
+) -> tuple[str, ...]:
+    """Return what the running CRI-O has in its list and no file that counts does any more.
+
+    :param pause_image: CRI-O puts it on its list itself, at each start (internal/storage/image.go).
+    """
+    return tuple(sorted(set(configured) - {*in_force, pause_image}))
 
 
 def pin_matches(pattern: str, name: str) -> bool:

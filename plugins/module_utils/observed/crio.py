@@ -42,7 +42,8 @@ class RunningConfig:
 
     ``image_store`` is empty where images lie in the graph root. ``additional_stores`` are read
     beside it and never written, from storage.conf or ``storage_option``. ``pinned_images`` is the
-    list as configured: what is in force, only ``crictl images`` tells.
+    list as configured, with the pause image since the last start and without it since a reload: what
+    is in force, only ``crictl images`` tells.
     """
 
     graph_root: str

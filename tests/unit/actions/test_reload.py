@@ -32,6 +32,7 @@ from unit.fake_host import (
     IMAGES_JSON,
     JOURNAL,
     JOURNALCTL,
+    PAUSE,
     Call,
     FakeHost,
     check_config,
@@ -45,6 +46,8 @@ from unit.fake_host import (
 )
 
 RELOAD, RESTART = service("reload"), service("restart")
+# CRI-O puts the pause image on its list at each start.
+RESTARTED = status_config(("a", "b", PAUSE))
 LATER = f"{CONF_D}/60-x"
 # CRI-O has nothing of what is wanted.
 DIFFERS = [status_config(), images("abc")]
@@ -138,7 +141,7 @@ def test_restart_where_the_version_needs_it(node: FakeHost, version: str, why: s
     )
     node.expect(
         *DIFFERS * 2, running_version(version), status_config(), checked, RESTART,
-        status_config("ab"), images("abc", pinned="ab"),
+        RESTARTED, images("abc", pinned="ab"),
     )  # fmt: skip
     assert take(node, allow_restart=True).action == "restart"
     assert node.slept == []
@@ -182,7 +185,7 @@ def restarting(looks: int) -> PullingHost:
 def test_a_restart_waits_for_pulls() -> None:
     """It would cost others what they fetched."""
     node = restarting(looks=2)
-    node.expect(check_config(CONF_D), RESTART, status_config("ab"), images("abc", pinned="ab"))
+    node.expect(check_config(CONF_D), RESTART, RESTARTED, images("abc", pinned="ab"))
     assert take(node, allow_restart=True).action == "restart"
     assert node.slept == [0.2, 0.2]
     node.assert_all_called()
@@ -205,7 +208,7 @@ def test_pulls_of_other_programs_outlive_a_restart() -> None:
     """They are not CRI-O's."""
     node = restarting(looks=99)
     node.opened = [OpenFile(PULLING, 47, 9, 1)]
-    node.expect(check_config(CONF_D), RESTART, status_config("ab"), images("abc", pinned="ab"))
+    node.expect(check_config(CONF_D), RESTART, RESTARTED, images("abc", pinned="ab"))
     assert take(node, allow_restart=True).action == "restart"
 
 

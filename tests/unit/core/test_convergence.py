@@ -180,8 +180,9 @@ def test_removal_before_our_pins_are_withdrawn() -> None:
 
 def test_what_is_left_over() -> None:
     """In the list of the running CRI-O, and in no file that counts."""
-    assert left_over_pins("cab", "bx") == ("a", "c")
-    assert left_over_pins("ab", "ab") == ()
+    assert left_over_pins("cab", "bx", "p") == ("a", "c")
+    assert left_over_pins("ab", "ab", "p") == ()
+    assert left_over_pins("apb", "a", "p") == ("b",)
 
 
 def test_the_reasons() -> None:
