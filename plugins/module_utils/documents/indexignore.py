@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Iterable, Mapping
 
 IGNORE_FILE = ".indexignore"
@@ -128,22 +129,25 @@ def _tokens(pattern: str) -> list[_Token] | None:
         match = _TOKEN.match(pattern, place)
         if match is None:
             return None
-        tokens.append(_token(match))
+        tokens.append(_token(*match.group("wildcard", "plain", "negated", "members")))
         place = match.end()
     return tokens
 
 
-def _token(match: re.Match[str]) -> _Token:
-    """Return one token; the last character of what is matched is it without its backslash."""
-    if match["wildcard"]:
-        return _STAR if match["wildcard"] == "*" else _ANY
-    if match["plain"]:
-        return _Token(((match["plain"][-1], match["plain"][-1]),))
+# Patterns repeat what they are made of.
+@lru_cache(maxsize=1000)
+def _token(
+    wildcard: str | None, plain: str | None, negated: str | None, members: str | None
+) -> _Token:
+    """Return one token from what was matched; a last character is without its backslash."""
+    if wildcard:
+        return _STAR if wildcard == "*" else _ANY
+    if plain:
+        return _Token(((plain[-1], plain[-1]),))
     ranges = tuple(
-        (one["low"][-1], (one["high"] or one["low"])[-1])
-        for one in _MEMBER.finditer(match["members"])
+        (one["low"][-1], (one["high"] or one["low"])[-1]) for one in _MEMBER.finditer(members or "")
     )
-    return _Token(ranges, bool(match["negated"]))
+    return _Token(ranges, bool(negated))
 
 
 def _left_out(path: tuple[str, ...], patterns: list[_Pattern]) -> bool:
