@@ -136,6 +136,21 @@ def crossed(seed: int) -> Payload:
     return Payload(prefix, tuple(images))
 
 
+def two_platforms(seed: int) -> Payload:
+    """Ten images for two platforms over one layer, each platform with bytes of its own."""
+    prefix = f"two-platforms-{seed}"
+    shared = _layer(f"{prefix}-base", 12 * MIB, repeat=3)
+    images = (
+        ImageSpec(
+            f"{prefix}/app-{number}",
+            (shared, _layer(f"{prefix}-{number}", 2 * MIB)),
+            platforms=(AMD64, ARM64),
+        )
+        for number in range(10)
+    )
+    return Payload(prefix, tuple(images))
+
+
 def many_small(count: int = 200) -> Payload:
     """Small images over one of five layers each, every fourth for two platforms."""
     images = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lab import Node
 from lab.payload import PushedImage
@@ -20,6 +21,8 @@ MBIT = 1_000_000
 _HEADERS = 1.027
 _BYTES_BAR = 1.02
 TIME_BARS = {25: 1.06, 100: 1.25}
+# Ours: any other `max_parallel` may be so much better than the default, which has to do everywhere.
+_AT_ONCE_BAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,31 @@ def pull_rows(
     return rows
 
 
+def at_once_rows(site: ways.Site, node: Node, task: Task, others: Sequence[int]) -> list[Row]:
+    """Pull with the default of `max_parallel`, and with each of others in its place."""
+    lock = site.lock(f"{task.payload}-{task.seed}", task.images)
+
+    def seconds(**variables: object) -> float:
+        way = partial(ways.pull_with_the_product, site, node, lock, **variables)
+        return _measured(site, node, task, way).seconds
+
+    default = seconds()
+    payload = f"{task.payload}, {task.rate} Mbit"
+    return [
+        Row(
+            "default_at_once_ratio",
+            f"{payload}, beside {other} at once",
+            task.seed,
+            default / seconds(pin_images_max_parallel=other),
+            _AT_ONCE_BAR,
+            {},
+        )
+        for other in others
+    ]
+
+
 def _measured(site: ways.Site, node: Node, task: Task, way: Callable[[], float]) -> Pull:
-    site.forget(node)
-    for image in task.present:
-        node.exec(["crictl", "pull", image.reference])
+    site.forget(node, task.present)
     mark, before = site.lab.registry.mark(), probe.used_store_bytes(node)
     site.lab.network.limit(NAMESPACE, task.rate * MBIT)
     try:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from fleet import CHECKOUT
 
-from .rows import BLIND, BLIND_PAUSED, NAIVE, TWICE_COMPRESSED, Row
+from .rows import BLIND, BLIND_PAUSED, NAIVE, SKETCH, TWICE_COMPRESSED, Row
 
 RESULT = CHECKOUT / "build" / "bench.json"
 _DOCS = CHECKOUT / "docs"
-_TODAY = (BLIND, BLIND_PAUSED, NAIVE, TWICE_COMPRESSED)
+_TODAY = (BLIND, BLIND_PAUSED, NAIVE, SKETCH, TWICE_COMPRESSED)
 
 _PAGE = Path(__file__).with_name("page.md")
 _ROW_HEIGHT = 18
@@ -34,6 +34,7 @@ _COLOURS = {
     BLIND: "#d55",
     BLIND_PAUSED: "#e90",
     NAIVE: "#66c",
+    SKETCH: "#39c",
     TWICE_COMPRESSED: "#888",
 }
 

@@ -16,10 +16,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_im
 from fleet import CHECKOUT
 from lab.oci import LayerSpec
 from lab.payload import Payload
-from link_model import BlindOrder, Link, OurOrder, simulate
+from link_model import BlindOrder, Link, OurOrder, SketchOrder, simulate
 
 from . import payloads
-from .rows import BLIND, BLIND_PAUSED, Row
+from .rows import BLIND, BLIND_PAUSED, SKETCH, Row
 
 # Ours, by the link's rate in Mbit/s. The link idles while layers are unpacked that all images wait
 # for, or that came last; that weighs more the faster it is.
@@ -28,7 +28,7 @@ BARS: Mapping[int, float] = {25: 1.03, 100: 1.08}
 ONE_LAYER_BARS: Mapping[int, float] = {25: 1.07, 100: 1.26}
 _BYTES_PER_MBIT = 1_000_000 / 8
 _DEFAULTS = CHECKOUT / "roles" / "pin_images" / "defaults" / "main.yml"
-_BLIND_WORKERS = 5
+_BLIND_WORKERS, _SKETCH_WORKERS = 5, 8
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,14 @@ def simulated_row(work: Work, rate: int) -> Row:
         simulate(images, BlindOrder(images), _BLIND_WORKERS, link).seconds
         for link in (free, paused)
     )
+    sketch = simulate(images, SketchOrder(images), _SKETCH_WORKERS, free).seconds
     return Row(
         "simulated_time_ratio",
         f"{work.title}, {rate} Mbit",
         work.seed,
         simulate(images, OurOrder(images, at_once), at_once, free).seconds / limit,
         work.bars[rate],
-        {BLIND: blind / limit, BLIND_PAUSED: blind_paused / limit},
+        {BLIND: blind / limit, BLIND_PAUSED: blind_paused / limit, SKETCH: sketch / limit},
     )
 
 

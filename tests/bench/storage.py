@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,32 @@ _BAR = 0.02
 _UNMEASURED_LEAST, _UNMEASURED_BAR = 0.0, 0.5
 
 
-def unlimited_pull_rows(
-    site: ways.Site, node: Node, payload: str, seed: int, images: Sequence[PushedImage]
-) -> list[Row]:
-    """Pull with the product to an empty store, over a link without a limit."""
-    lock = site.lock(f"{payload}-{seed}", images)
-    unmeasured_lock = site.lock(f"{payload}-{seed}-unmeasured", images, measure=False)
-    site.forget(node)
+@dataclass(frozen=True)
+class Fill:
+    """Images of one payload for a node's store, which has those that are `present` already."""
+
+    payload: str
+    seed: int
+    images: Sequence[PushedImage]
+    present: Sequence[PushedImage] = ()
+
+
+def unlimited_pull_rows(site: ways.Site, node: Node, fill: Fill) -> list[Row]:
+    """Check without measures, then pull with the product over a link without a limit."""
+    # In this order: what was measured once is known to every lock after that.
+    unmeasured_lock = site.lock(f"{fill.payload}-unmeasured", fill.images, measure=False)
+    lock = site.lock(fill.payload, fill.images)
+    site.forget(node, fill.present)
     unmeasured = _check_alone(site, node, unmeasured_lock)
     before = probe.used_store_bytes(node)
     ways.pull_with_the_product(site, node, lock)
     used = probe.used_store_bytes(node) - before
     check = probe.only(probe.recorded(node), "node_storage_check").result
-    compressed = payloads.missing_layer_bytes(images)
+    compressed = payloads.missing_layer_bytes(fill.images, fill.present)
+    title = f"{fill.payload}{' on half of it' if fill.present else ''}, {node.name}"
     return [
-        row(payload, seed, check, used, compressed),
-        unmeasured_row(payload, seed, unmeasured, used, compressed),
+        row(title, fill.seed, check, used, compressed),
+        unmeasured_row(title, fill.seed, unmeasured, used, compressed),
     ]
 
 

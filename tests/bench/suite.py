@@ -40,13 +40,20 @@ def services_pulls(site: Site) -> list[Row]:
 
 
 def one_layer_pulls(site: Site) -> list[Row]:
-    """5, 20 and 60 images over one layer."""
+    """5, 20 and 60 images over one layer; one by one, as the naive playbook does, is no contest."""
     rows = []
     for count in payloads.ONE_LAYER_COUNTS:
         images = site.lab.push(payloads.over_one_layer(count, 1))
         task = Task(f"{count} over one layer", 1, images, 100, bytes_bar=ONE_LAYER_BAR)
-        rows += pulls.pull_rows(site, site.lab.nodes[0], task, _ALL)
+        rows += pulls.pull_rows(site, site.lab.nodes[0], task, _QUICK)
     return rows
+
+
+def at_once_pulls(site: Site) -> list[Row]:
+    """The default of `max_parallel` beside fewer and more at once, where a pull's own cost shows."""
+    images = site.lab.push(payloads.release_like(1))
+    task = Task("release-like", 1, images, 100)
+    return pulls.at_once_rows(site, site.lab.nodes[0], task, (3, 5, 8))
 
 
 def half_filled_pulls(site: Site) -> list[Row]:
@@ -61,20 +68,22 @@ def half_filled_pulls(site: Site) -> list[Row]:
 
 
 def storage_rows(site: Site) -> list[Row]:
-    """Payloads that are hard to predict, on each filesystem, measured and not."""
+    """Payloads that are hard to predict, measured and not, on each filesystem, empty and half full."""
     wanted = [
         payloads.small_files(1),
         payloads.large_files(1),
         payloads.crossed(1),
+        payloads.two_platforms(1),
         payload.demo(),
     ]
-    pushed = {one.name: site.lab.push(one) for one in wanted}
-    return [
-        row
-        for name, images in pushed.items()
-        for node in site.lab.nodes
-        for row in storage.unlimited_pull_rows(site, node, f"{name}, {node.name}", 1, images)
-    ]
+    rows = []
+    for one in wanted:
+        images = site.lab.push(one)
+        for present in ([], payloads.half_of(images, 1)):
+            fill = storage.Fill(one.name, 1, images, present)
+            for node in site.lab.nodes:
+                rows += storage.unlimited_pull_rows(site, node, fill)
+    return rows
 
 
 def plan_rows(site: Site) -> list[Row]:

@@ -12,7 +12,7 @@ from lab.oci import LayerSpec
 from lab.payload import ImageSpec, Payload
 
 from bench import payloads, plans, report, simulated
-from bench.rows import BLIND, BLIND_PAUSED, NAIVE, Row
+from bench.rows import BLIND, BLIND_PAUSED, NAIVE, SKETCH, Row
 from bench.simulated import Work
 
 MET = Row("uplink_body_bytes_ratio", "some", 1, 1.01, 1.02, {BLIND: 1.5, NAIVE: 1.0})
@@ -40,9 +40,9 @@ def test_a_bar_may_have_a_lower_end() -> None:
 def test_the_table_says_which_bars_were_missed() -> None:
     """Rows stand in the order of their keys, today's ways in columns of their own."""
     _titles, _rule, first, second = report.render_table([MET, MISSED]).splitlines()
-    assert first == "| `plan_cpu_seconds` | a < b | 2 | 1.300 | 1 s | **missed** |  |  |  |  |"
+    assert first == "| `plan_cpu_seconds` | a < b | 2 | 1.300 | 1 s | **missed** |  |  |  |  |  |"
     assert second == (
-        "| `uplink_body_bytes_ratio` | some | 1 | 1.010 | 1.02 |  | 1.500 |  | 1.000 |  |"
+        "| `uplink_body_bytes_ratio` | some | 1 | 1.010 | 1.02 |  | 1.500 |  | 1.000 |  |  |"
     )
 
 
@@ -87,6 +87,7 @@ def test_a_plan_is_simulated_as_a_ratio_to_what_the_link_needs() -> None:
     assert row.today[BLIND] == pytest.approx(5.15625)
     # One second for the first five, and one for the others.
     assert row.today[BLIND_PAUSED] == pytest.approx(5.35625)
+    assert row.today[SKETCH] == row.value
 
 
 def test_every_shape_is_simulated_at_both_rates() -> None:

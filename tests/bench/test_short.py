@@ -12,7 +12,7 @@ from lab import GIB, Lab, NodeSpec, payload
 
 from bench import converged, payloads, plans, pulls, report, simulated
 from bench.pulls import Task
-from bench.rows import BLIND, Row
+from bench.rows import BLIND, SKETCH, Row
 from bench.suite import ONE_LAYER_BAR
 from bench.ways import Site
 
@@ -83,8 +83,10 @@ def test_twenty_images_over_one_layer(site: Site) -> None:
 
 
 def test_simulated() -> None:
-    """The plan leaves the link hardly idle, whatever the shape of what is pulled."""
-    check(simulated.simulated_rows())
+    """The plan leaves the link hardly idle, whatever is pulled, and is never behind the sketch."""
+    rows = simulated.simulated_rows()
+    check(rows)
+    assert all(row.value <= row.today[SKETCH] for row in rows)
 
 
 def test_plan(site: Site) -> None:

@@ -44,18 +44,30 @@ class Site:
         return Fleet(self.lab, self.work)
 
     def lock(self, name: str, images: Sequence[PushedImage], *, measure: bool = True) -> Path:
-        """Lock images as users do, by default with their layers measured."""
+        """Lock images as users do, by default with their layers measured.
+
+        All that an image has is locked, of which a node then takes its own platform.
+        """
         name = name.replace(" ", "-")
         path = self.work / f"{name}.lock.yml"
         if not path.exists():
             sets = [str(self.product.set_file(name, list(images)))]
-            _checked(self.product.lock(sets, path, pin_images_measure=measure))
+            shared = set.intersection(
+                *({one.platform for one in image.platforms} for image in images)
+            )
+            _checked(
+                self.product.lock(
+                    sets, path, pin_images_measure=measure, pin_images_platforms=sorted(shared)
+                )
+            )
         return path
 
-    def forget(self, node: Node) -> None:
-        """Bring a node to where it has no image and never saw us."""
+    def forget(self, node: Node, present: Sequence[PushedImage] = ()) -> None:
+        """Bring a node to where it has only the images that are `present`, and never saw us."""
         node.exec(["rm", "-rf", "/var/lib/edgefleet-crio", DROP_IN])
         node.wipe_store()
+        for image in present:
+            node.exec(["crictl", "pull", image.reference])
 
     def pin(
         self,
@@ -96,9 +108,9 @@ class Site:
         )
 
 
-def pull_with_the_product(site: Site, node: Node, lock: Path) -> float:
+def pull_with_the_product(site: Site, node: Node, lock: Path, **variables: object) -> float:
     """Bring a node to a lock; returns the seconds that the module which pulls ran."""
-    site.pin(lock, node, control=_PATIENT, **probe.start_recording(node))
+    site.pin(lock, node, control=_PATIENT, **probe.start_recording(node), **variables)
     return probe.only(probe.recorded(node), "pinned_image_set").seconds
 
 

@@ -25,14 +25,14 @@ spec: {pinnedImages: []}
 INVENTORY = "[edge]\nnode ansible_host=127.0.0.1 ansible_port=1\n"
 
 
-def refuse(tmp_path: Path, **variables: Any) -> str:
-    """Run the playbook, see it fail without touching the node, and return the one message."""
+def refuse(tmp_path: Path, playbook: str = "pin-images", **variables: Any) -> str:
+    """Run a playbook, see it fail without touching the node, and return the one message."""
     inventory = tmp_path / "inventory.ini"
     inventory.write_text(INVENTORY)
     ended = subprocess.run(
         [
             "ansible-playbook",
-            "playbooks/pin-images.yml",
+            f"playbooks/{playbook}.yml",
             "-i",
             inventory,
             "-e",
@@ -104,6 +104,30 @@ def test_set_files(tmp_path: Path, text: str, said: str) -> None:
     message = refuse(tmp_path, pin_images_sets=[str(path)])
     assert said in message
     assert str(path) in message
+
+
+@pytest.mark.parametrize("playbook", ["verify_images", "lock_images"])
+def test_other_playbooks_that_read_sets(tmp_path: Path, playbook: str) -> None:
+    """They refuse what the main one does, in the same words."""
+    sets = plain_set(GOOD, "registry.example.com/edge/*")
+    given = {"pin_images_sets": sets, "pin_images_lock": str(tmp_path / "new.lock.yml")}
+    if playbook == "verify_images":
+        del given["pin_images_lock"]
+    message = refuse(tmp_path, playbook, **given)
+    assert "wildcard" in message
+    assert "set 'plain'" in message
+    assert not (tmp_path / "new.lock.yml").exists()
+
+
+@pytest.mark.parametrize("playbook", ["verify_images", "compare_locks"])
+def test_other_playbooks_that_read_a_lock(tmp_path: Path, playbook: str) -> None:
+    """A newer lock is no lock for them either."""
+    path = str(tmp_path / "site.lock.yml")
+    Path(path).write_text("version: 2\n")
+    before = {"pin_images_lock_before": path} if playbook == "compare_locks" else {}
+    message = refuse(tmp_path, playbook, pin_images_lock=path, **before)
+    assert "version 2" in message
+    assert path in message
 
 
 def test_a_set_file_that_does_not_exist(tmp_path: Path) -> None:

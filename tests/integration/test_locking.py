@@ -385,8 +385,8 @@ def test_node(fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path) -
 
 def test_two_hundred_images(lab: Lab, locking: Locking) -> None:
     """What is known is not asked for again: that takes half the time, ansible-playbook's own included."""
-    images = lab.push(payloads.many_small())
-    cold, again = lock_twice(locking.fleet, images, locking.path)
+    references = [image.reference for image in lab.push(payloads.many_small())]
+    cold, again = lock_twice(locking.fleet, references, locking.path)
     print(f"200 images: cold {cold:.1f} s, again {again:.1f} s")
     assert len(locking.references()) == 200
     assert again <= cold / 2
