@@ -70,7 +70,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.content import CLEARED, WOULD_CLEAR, clear_corrupt
-from ..module_utils.actions.pull import ImageOutcome
+from ..module_utils.actions.image_outcome import ImageOutcome
 from ..module_utils.documents.reference import parse_digest_references
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.layer_content import LocalContentHost

@@ -170,14 +170,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.actions.pull import (
-    FAILED,
-    PRESENT,
-    ImageOutcome,
-    PullPolicy,
-    PullResult,
-    pull_missing,
-)
+from ..module_utils.actions.image_outcome import FAILED, ImageOutcome
+from ..module_utils.actions.pull import PRESENT, PullResult, pull_missing
+from ..module_utils.actions.pull_run import PullPolicy
 from ..module_utils.actions.remove import remove_unwanted
 from ..module_utils.actions.storage import StorageLimits, StorageWatch
 from ..module_utils.decisions.pull_order import NOTHING_LOCKED

@@ -25,9 +25,9 @@ from ..node.reading_host import Completed, require_root
 from ..node.store import images_in_use
 from ..observed.failure import failure_of
 from ..observed.tar_split import recorded_files
+from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal
 from .pin_record import read_pin_record
-from .pull import FAILED, ImageOutcome
 from .remove import LEFT
 from .turn import take_turn
 

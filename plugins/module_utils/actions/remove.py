@@ -15,10 +15,10 @@ from ..node.image_service import ImageService
 from ..node.reading_host import require_root
 from ..node.store import images_in_use, read_image_store
 from ..observed.failure import failure_of
+from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal
 from .pin_files import survey_pin_files
 from .pin_record import read_pin_record
-from .pull import FAILED, ImageOutcome
 from .turn import take_turn
 
 REMOVED = "removed"

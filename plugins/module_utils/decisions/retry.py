@@ -20,11 +20,6 @@ def is_final(cause: str) -> bool:
     return cause in _FINAL
 
 
-def is_of_registry(cause: str) -> bool:
-    """Say whether a failure of this class tells of a registry that answers nobody now."""
-    return cause in _OF_REGISTRY
-
-
 def delay_before(retry: int, first_delay: float) -> float:
     """Return the seconds to wait before the ``retry``-th retry, counted from 1; they double."""
     doubled = first_delay * 2.0 ** min(retry - 1, 63)
@@ -72,3 +67,53 @@ class RegistryState:
         :param cause: how the last one failed. A registry that refuses costs no time.
         """
         return cause == "timeout" and self.silences > retries + 1
+
+
+class Registries:
+    """What the registries of one run have answered so far, and what follows for their images.
+
+    :param retries: how often an image is tried again at most.
+    :param first_delay: the seconds before the first of these tries; they double.
+    """
+
+    def __init__(self, retries: int, first_delay: float) -> None:
+        self._retries = retries
+        self._first_delay = first_delay
+        self._states: dict[str, RegistryState] = {}
+        # Those that keep whoever asks them waiting, and what that looked like.
+        self._given_up: dict[str, str] = {}
+
+    def openings(self, now: float) -> dict[str, float]:
+        """Return when each of those that may not be asked now may be asked again."""
+        return {
+            name: state.closed_until
+            for name, state in self._states.items()
+            if now < state.closed_until
+        }
+
+    def given_up(self, registry: str) -> str:
+        """Say why nothing more of a registry is tried; empty while it is."""
+        return self._given_up.get(registry, "")
+
+    def answered(self, registry: str, now: float) -> None:
+        """Take note of a pull that succeeded."""
+        self._states[registry] = self._state(registry).after_answer(now)
+
+    def failed(self, registry: str, cause: str, message: str, began: float, now: float) -> None:
+        """Take note of a pull that began and failed at these moments."""
+        state = self._state(registry)
+        if cause in _OF_REGISTRY:
+            state = state.after_silence(began, now, self._retries, self._first_delay)
+            self._states[registry] = state
+        if state.is_given_up(self._retries, cause):
+            self._given_up[registry] = f"{registry} keeps everybody waiting: {message}"
+
+    def next_try(self, registry: str, cause: str, attempts: int, now: float) -> float | None:
+        """Return when an image may be tried again that has failed so often; None for never."""
+        is_down = cause in _OF_REGISTRY and self._state(registry).is_down(self._retries)
+        if is_final(cause) or is_down or attempts > self._retries:
+            return None
+        return now + delay_before(attempts, self._first_delay)
+
+    def _state(self, registry: str) -> RegistryState:
+        return self._states.get(registry, RegistryState())

@@ -14,7 +14,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.content imp
     clear_corrupt,
     look_into,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import ImageOutcome
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_outcome import (
+    ImageOutcome,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     Completed,

@@ -13,13 +13,17 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull as pull_action
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull_run
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_outcome import (
+    ImageOutcome,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.leftovers import Leftover
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
-    ImageOutcome,
-    PullPolicy,
     PullResult,
     pull_missing,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull_run import (
+    PullPolicy,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pull_order import (
     NOTHING_LOCKED,
@@ -162,7 +166,7 @@ def test_check_mode(host: FakeHost) -> None:
 
 def test_several_at_once(host: FakeHost, pool_sizes: Callable[[ModuleType], list[int]]) -> None:
     """As many as allowed; outcomes come in the order asked for, whichever pull ends first."""
-    sizes = pool_sizes(pull_action)
+    sizes = pool_sizes(pull_run)
     host.files[IMAGES_JSON] = images_json([A, B, C, D])
     host.expect(*look([])).expect_in_any_order(*map(pull, (A, B, C, D))).expect(
         images([A, B, C, D])
@@ -640,7 +644,7 @@ def test_disks_that_run_low_while_the_last_pulls_run(
     monkeypatch: pytest.MonkeyPatch, stall_timeout: float
 ) -> None:
     """Nobody starts any more, so nobody looks for that: the pulls end, and their room is given back."""
-    monkeypatch.setattr(pull_action, "_ROOM_INTERVAL", 0.01)
+    monkeypatch.setattr(pull_run, "_ROOM_INTERVAL", 0.01)
     host = HangingHost(A, B)
     host.expect(*look([]), images([]))
 
@@ -655,7 +659,7 @@ def test_disks_that_run_low_while_the_last_pulls_run(
 
 def test_disks_that_cannot_be_looked_at_while_pulls_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown is not full: what runs comes to its end, and the next start asks for itself."""
-    monkeypatch.setattr(pull_action, "_ROOM_INTERVAL", 0.01)
+    monkeypatch.setattr(pull_run, "_ROOM_INTERVAL", 0.01)
     host = HangingHost(A)
     host.files[IMAGES_JSON] = images_json([A, B])
     host.expect(*look([]), pull(A), pull(B), images([A, B]))

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import ImageOutcome
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_outcome import (
+    ImageOutcome,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.remove import (
     remove_unwanted,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.retry import (
+    Registries,
     RegistryState,
     delay_before,
     is_final,
@@ -123,3 +124,21 @@ def test_an_answer_makes_it_good() -> None:
     state = RegistryState().after_silence(1.0, 5.0, 4, 1.0).after_answer(7.0)
     assert state == RegistryState(0, 7.0)
     assert state.after_silence(6.0, 8.0, 4, 1.0) == state
+
+
+def test_what_follows_for_the_images_of_a_registry() -> None:
+    """One that is silent is closed for a while, then asked once for each image, then given up."""
+    registries = Registries(retries=1, first_delay=2.0)
+    assert registries.next_try("r", "unknown", attempts=1, now=9.0) == 11.0
+    assert registries.next_try("r", "unknown", attempts=2, now=9.0) is None
+    assert registries.next_try("r", "not_found", attempts=1, now=9.0) is None
+    registries.failed("other", "unreachable", "refused", 9.0, 10.0)
+    assert registries.openings(11.0) == {"other": 12.0}
+    registries.answered("other", 11.0)
+    assert registries.openings(11.0) == {}
+    given_up = []
+    for moment in (20.0, 30.0, 40.0):
+        registries.failed("r", "timeout", "nothing came", moment - 1, moment)
+        given_up.append(registries.given_up("r"))
+    assert given_up == ["", "", "r keeps everybody waiting: nothing came"]
+    assert registries.next_try("r", "timeout", attempts=1, now=40.0) is None

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
-    PullPolicy,
     PullResult,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull_run import (
+    PullPolicy,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
     Difference,
