@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Mapping
 
+from ..decisions.layer_measure import measure_layer
 from ..documents.json_text import DOCUMENT_MAX
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
@@ -15,8 +17,9 @@ from ..node.layer_blobs import LayerBlobs
 from ..node.reading_host import HostError
 from ..node.skopeo import Skopeo
 from ..observed.layer_files import LayerFiles, read_layer_files
-from ..observed.layer_stream import PACKINGS, InvalidLayer
+from ..observed.layer_stream import PACKINGS, InvalidLayer, tar_entries
 from ..observed.manifest import Layer, Manifest, digest_of
+from .measure import remember_measure
 
 _MODE = 0o644
 # The largest operator index has some 200 MB below its folder. In bytes.
@@ -31,6 +34,9 @@ class UnreadableImage(EdgefleetError):
 
 class ImageFiles:
     """Files of images; what was read once is remembered by the image's digest.
+
+    Layers of which :meth:`file` had to be read are measured as well: they are not fetched once more
+    for that. What :meth:`folder` is asked for is of catalogs, which no node pulls.
 
     :param cache_folder: an absolute path; layers lie there while they are read.
     """
@@ -51,7 +57,7 @@ class ImageFiles:
         if known is None:
             known = {}
             for layer in reversed(manifest.layers):
-                files = self._read(reference, layer, path, DOCUMENT_MAX)
+                files = self._read(reference, layer, path, DOCUMENT_MAX, measures=True)
                 if files.files:
                     known = dict(files.files)
                 if files.files or files.hides(path):
@@ -69,34 +75,45 @@ class ImageFiles:
         if known is None:
             found: dict[str, str] = {}
             for layer in manifest.layers:
-                found = self._read(reference, layer, path, _FOLDER_MAX).on(found)
+                found = self._read(reference, layer, path, _FOLDER_MAX, measures=False).on(found)
             known = {name[len(path) + 1 :]: text for name, text in found.items()}
             self._remember(reference, path, known)
         return known
 
-    def _read(self, reference: str, layer: Layer, path: str, limit: int) -> LayerFiles:
+    def _read(
+        self, reference: str, layer: Layer, path: str, limit: int, *, measures: bool
+    ) -> LayerFiles:
         with self._blobs.alone():
-            return self._read_alone(reference, layer, path, limit)
+            try:
+                packing = self._bring(reference, layer)
+                with self._blobs.unpacked(layer.digest, layer.size, packing) as chunks:
+                    files = read_layer_files(chunks, path, limit)
+                if measures:
+                    with self._blobs.unpacked(layer.digest, layer.size, packing) as chunks:
+                        measure = measure_layer(tar_entries(chunks))
+                    # Whoever measures then fetches it once more.
+                    with suppress(HostError):
+                        remember_measure(self._host, self._cache_folder, layer.digest, measure)
+                return files
+            except InvalidLayer as error:
+                raise UnreadableImage(
+                    f"reading layer {layer.digest} of {reference}", error.cause
+                ) from None
+            finally:
+                self._blobs.remove(layer.digest)
 
-    def _read_alone(self, reference: str, layer: Layer, path: str, limit: int) -> LayerFiles:
+    def _bring(self, reference: str, layer: Layer) -> str:
+        """Have a layer here; return how it is packed."""
         packing = PACKINGS.get(layer.media_type)
-        try:
-            if packing is None:
-                raise InvalidLayer(f"its media type {layer.media_type!r} is no layer's")
-            if not layer.digest.startswith(_FETCHED):
-                raise InvalidLayer("skopeo brings layers by sha256 digests only")
-            if not self._blobs.has(layer.digest):
-                self._blobs.fetch(reference, [layer.digest], layer.size)
-            if not self._blobs.has(layer.digest):
-                raise InvalidLayer("what the registry served does not match it")
-            with self._blobs.unpacked(layer.digest, layer.size, packing) as chunks:
-                return read_layer_files(chunks, path, limit)
-        except InvalidLayer as error:
-            raise UnreadableImage(
-                f"reading layer {layer.digest} of {reference}", error.cause
-            ) from None
-        finally:
-            self._blobs.remove(layer.digest)
+        if packing is None:
+            raise InvalidLayer(f"its media type {layer.media_type!r} is no layer's")
+        if not layer.digest.startswith(_FETCHED):
+            raise InvalidLayer("skopeo brings layers by sha256 digests only")
+        if not self._blobs.has(layer.digest):
+            self._blobs.fetch(reference, [layer.digest], layer.size)
+        if not self._blobs.has(layer.digest):
+            raise InvalidLayer("what the registry served does not match it")
+        return packing
 
     def _known(self, reference: str, path: str) -> dict[str, str] | None:
         digest, _line, text = (self._host.read(self._place(reference, path)) or "").partition("\n")

@@ -211,7 +211,7 @@ class _Reader:
         finally:
             if not self._keep:
                 self._blobs.remove(digest)
-        _remember(self._host, self._cache_folder, digest, measure)
+        remember_measure(self._host, self._cache_folder, digest, measure)
         return measure
 
     def _unmeasured(self, digest: str, cause: str, message: str) -> Unmeasured:
@@ -253,7 +253,8 @@ def _remembered(host: Host, cache_folder: str, digest: str) -> LayerMeasure | No
         return None
 
 
-def _remember(host: Host, cache_folder: str, digest: str, measure: LayerMeasure) -> None:
+def remember_measure(host: Host, cache_folder: str, digest: str, measure: LayerMeasure) -> None:
+    """Keep what a layer takes, for :func:`recall_measures`."""
     path = _path(cache_folder, digest)
     host.write_atomic(path, json.dumps(vars(measure)) + "\n", _MODE, f"{path}.new")
 

@@ -19,6 +19,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_files
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_sources import (
     ImageSources,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure import (
+    recall_measures,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.json_text import (
     DOCUMENT_MAX,
 )
@@ -96,10 +99,26 @@ class TestImageFiles:
         host.expect(call)
         assert files(host).file(REFERENCE, wanted, "a/b") == "new"
         assert files(host).file(REFERENCE, wanted, "a/b") == "new"
-        (place,) = host.files
+        (place,) = (one for one in host.files if "/contents/" in one)
         host.files[place] = host.files[place].replace("new", "odd")
         host.expect(call)
         assert files(host).file(REFERENCE, wanted, "a/b") == "new"
+
+    def test_measured_in_passing(self) -> None:
+        """What a file was looked for in is measured, and not fetched again for that; a catalog is not."""
+        host = BlobHost(BASE, MIDDLE, TOP)
+        wanted = manifest_of(BASE, MIDDLE, TOP)
+        host.expect(*(skopeo_layers(REFERENCE, digest_of(one)) for one in (TOP, MIDDLE)))
+        files(host).file(REFERENCE, wanted, "a/b")
+        digests = [one.digest for one in wanted.layers]
+        known = recall_measures(host, digests, FOLDER)
+        assert list(known) == digests[1:]
+        with tarfile.open(fileobj=io.BytesIO(MIDDLE), mode="r:gz") as archive:
+            assert known[digests[1]].blocks == sum(member.size > 0 for member in archive)
+        other = BlobHost(TOP)
+        other.expect(skopeo_layers(REFERENCE, digest_of(TOP)))
+        files(other).folder(REFERENCE, manifest_of(TOP), "etc")
+        assert not recall_measures(other, [digest_of(TOP)], FOLDER)
 
     @pytest.mark.parametrize(("path", "layers"), [("a/c", 1), ("a/e", 2)])
     def test_no_such_file(self, path: str, layers: int) -> None:
