@@ -60,6 +60,10 @@ def _run(keep: bool) -> None:
     if keep:
         _say("The nodes stay up")
         print("\n".join(_next_commands(lab, offered)))
+    else:
+        print(
+            "`KEEP=1 make demo` leaves them up, to go on by hand; for nodes of yours: README.md, Use it"
+        )
 
 
 def _next_commands(lab: Lab, offered: Path) -> list[str]:
