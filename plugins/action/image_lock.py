@@ -19,7 +19,7 @@ from ..module_utils.actions.image_sources import ImageSources
 from ..module_utils.actions.lock import MadeLock, Unresolved, make_lock, verify_lock
 from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers, recall_measures
 from ..module_utils.actions.sources import SourcePlace, read_sources
-from ..module_utils.documents.lock import HEADING, Lock, lock_document, parse_lock
+from ..module_utils.documents.lock import HEADING, Lock, lock_document
 from ..module_utils.documents.lock_changes import (
     PoolTotal,
     change_lines,
@@ -27,6 +27,7 @@ from ..module_utils.documents.lock_changes import (
     lock_totals,
     total_lines,
 )
+from ..module_utils.documents.lock_file import parse_lock
 from ..module_utils.documents.platform import parse_pool_platforms
 from ..module_utils.documents.readable import readable_bytes, readable_count
 from ..module_utils.documents.sources import PinnedImageSetSource, Source, parse_sources

@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.documents.lock import layers_on_platform, parse_lock
+from ..module_utils.documents.lock import layers_on_platform
+from ..module_utils.documents.lock_file import parse_lock
 from ..module_utils.documents.locked_images import locked_images_document
 from ..module_utils.errors import EdgefleetError
 

@@ -10,7 +10,8 @@ from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
 from ..documents.checksum import check_content, parse_checksum_file, parse_checksum_value
 from ..documents.component import Component, apply_exclusions, unique
-from ..documents.lock import InvalidLock, Lock, parse_lock
+from ..documents.lock import InvalidLock, Lock
+from ..documents.lock_file import parse_lock
 from ..documents.microshift import parse_microshift_release
 from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
 from ..documents.readable import readable_names

@@ -20,8 +20,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock impo
     build_lock,
     layers_on_platform,
     lock_document,
-    parse_lock,
     platforms_of_references,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock_file import (
+    parse_lock,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
