@@ -80,11 +80,6 @@ class ActionModule(ActionBase):
             if one.repeated:
                 shown = ", ".join(one.repeated[:_SHOWN])
                 warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
-        named = sorted({one.pool for one in sets if one.pool is not None})
-        for pool in set(pools).difference(named) if named else ():
-            warn(
-                f"pool {pool!r} takes only the sets for every pool: the others are for {', '.join(named)}"
-            )
         return {
             "references": {pool: list(references_for_pool(sets, pool)) for pool in pools},
             "lock": lock_document(lock) if lock else None,

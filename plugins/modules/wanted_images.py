@@ -26,8 +26,8 @@ options:
       - C(pin_images_sets) is the sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document
         itself, or a plain set with C(name), C(images) and, unless it is for every pool, C(pool). A string stands for a list of paths,
         separated by commas or line breaks. A relative path is looked for in the current directory, then beside the playbook.
-      - C(pin_images_pool) is the pool of the node. That no set is for it is an error; that only sets for every pool are, while others
-        name pools, is warned of.
+      - C(pin_images_pool) is the pool of the node, empty for none. Where sets name pools, that none names it is an error, as nodes
+        would lose the pins of the pool that was meant; without a pool a node takes the sets for every pool alone.
       - Others than these only tell nodes apart.
     type: dict
     required: true

@@ -142,7 +142,9 @@ def test_neither_lock_nor_sets(tmp_path: Path) -> None:
 
 def test_a_pool_that_no_set_names(tmp_path: Path) -> None:
     """The pools that there are are listed."""
-    message = refuse(tmp_path, pin_images_sets=plain_set(GOOD), pin_images_pool="egde")
+    everyone = {"name": "all", "images": [GOOD]}
+    sets = [*plain_set(GOOD), everyone]
+    message = refuse(tmp_path, pin_images_sets=sets, pin_images_pool="egde")
     assert "'egde'" in message
     assert "pools: edge" in message
 

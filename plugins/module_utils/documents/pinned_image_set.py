@@ -75,15 +75,20 @@ def check_set_names(sets: Iterable[PinnedImageSet]) -> None:
 def references_for_pool(sets: Sequence[PinnedImageSet], pool: str) -> tuple[str, ...]:
     """Return the sorted union of what the sets want on nodes of ``pool``.
 
-    :raises InvalidPinnedImageSet: when no set is for that pool; it lists the pools there are.
+    :param pool: empty for nodes of none, which take the sets for every pool.
+    :raises InvalidPinnedImageSet: when sets name pools, and not that one, or when no set is for it.
+        Where the others are for every pool, a slip would cost its nodes all pins but theirs.
     """
+    named = sorted({one.pool for one in sets if one.pool is not None})
     applying = [one for one in sets if one.is_for(pool)]
-    if not applying:
-        pools = ", ".join(sorted({one.pool for one in sets if one.pool is not None}))
+    if not applying or (pool and named and pool not in named):
+        needed = (
+            f"The sets name these pools: {', '.join(named)}." if named else "There are no sets."
+        )
+        if applying:
+            needed += " An empty pin_images_pool takes the sets for every pool alone."
         raise InvalidPinnedImageSet(
-            f"looking for the images of pool {pool!r}",
-            "no set names that pool",
-            f"The sets name these pools: {pools}." if pools else "There are no sets.",
+            f"looking for the images of pool {pool!r}", "no set names that pool", needed
         )
     return tuple(sorted({reference for one in applying for reference in one.references}))
 

@@ -210,17 +210,15 @@ class TestWantedImages:
         (warning,) = printed
         assert warning.endswith(f"names images twice: {', '.join(names[:3])}")
 
-    def test_a_pool_that_no_set_names(self, run_action: RunAction, printed: list[str]) -> None:
-        """It takes the sets for every pool, and is warned of: it may be a slip."""
+    def test_a_pool_that_no_set_names(self, run_action: RunAction) -> None:
+        """It is refused, also where a set is for every pool; an empty one takes that set alone."""
         everyone = {**SET, "name": "all", "pool": None, "images": [B]}
-        result = wanted_of(run_action, sets=[SET, everyone], pool="egde")
-        assert result["references"] == {"egde": [B]}
-        assert printed == [
-            "[WARNING]: pool 'egde' takes only the sets for every pool: the others are for edge"
-        ]
-        printed.clear()
-        wanted_of(run_action, sets=[everyone], pool="egde")
-        assert printed == []
+        failed = wanted_of(run_action, sets=[SET, everyone], pool="egde")
+        assert failed["failed"]
+        assert "pool 'egde'" in failed["msg"]
+        assert "pools: edge." in failed["msg"]
+        for sets, pool in (([SET, everyone], ""), ([everyone], "egde")):
+            assert wanted_of(run_action, sets=sets, pool=pool)["references"] == {pool: [B]}
 
     def test_lock(self, run_action: RunAction, tmp_path: Path) -> None:
         """A lock gives its sets and itself."""

@@ -133,7 +133,8 @@ def test_pool_takes_the_union() -> None:
     """A node takes what names its pool and what names none, each reference once."""
     known = [*sets("edge", None, "control"), PinnedImageSet("x", "edge", ("r1", "r9"), (), "x.yml")]
     assert references_for_pool(known, "edge") == ("r0", "r1", "r9")
-    assert references_for_pool(known, "other") == ("r1",)
+    assert references_for_pool(known, "") == ("r1",)
+    assert references_for_pool(sets(None), "edge") == ("r0",)
 
 
 def test_a_pool_that_no_set_names() -> None:
@@ -143,6 +144,18 @@ def test_a_pool_that_no_set_names() -> None:
     assert "'egde'" in str(caught.value)
     with pytest.raises(EdgefleetError, match="There are no sets"):
         references_for_pool([], "edge")
+    with pytest.raises(EdgefleetError, match="no set names that pool"):
+        references_for_pool(sets("edge"), "")
+
+
+def test_a_slip_costs_no_pins() -> None:
+    """Also where some set is for every pool; who wants that one alone is told how to say so."""
+    with pytest.raises(EdgefleetError) as caught:
+        references_for_pool(sets("edge", None), "egde")
+    assert str(caught.value) == (
+        "looking for the images of pool 'egde': no set names that pool. The sets name these pools: edge."
+        " An empty pin_images_pool takes the sets for every pool alone."
+    )
 
 
 def test_two_sets_of_one_name() -> None:
