@@ -5,21 +5,28 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Sequence
 
-from ..observed.failure import readable_message
+from ..observed.failure import classify_failure, readable_message
 from .control_host import ControlHost
-from .reading_host import CommandFailed, HostError
+from .reading_host import CommandFailed, Completed, HostError
 
 # A registry that does not answer is given up on after this many seconds.
 _TIMEOUT = "60s"
+# How often in a row it may not answer before nothing more is asked of it: as many as ask at once
+# (actions/lock.py) can find it silent together, and each has waited for all of that time.
+_SILENCES = 8
+_SILENT = ("timeout", "unreachable")
 # While layers come: seconds, and in addition what they take at so many bytes a second (1 Mbit).
 _LAYERS_TIMEOUT = 300
 _SLOWEST_LINK = 125_000
 
 
 class Skopeo:
-    """skopeo on the machine that locks.
+    """skopeo on the machine that locks. Safe to use from several threads.
+
+    A registry that does not answer, time after time, is asked for no further manifest.
 
     :param auth_file: path of an auth file, or empty for the user's own.
     :raises HostError: when it is not installed.
@@ -32,6 +39,9 @@ class Skopeo:
         if program is None:
             raise HostError("looking for skopeo", "it is not installed", "Install skopeo here.")
         self._program = program
+        self._lock = threading.Lock()
+        # How often in a row registries did not answer, and what that looked like.
+        self._silences: dict[str, tuple[int, str]] = {}
 
     def manifest(self, reference: str) -> str:
         """Return the manifest or index of a reference, by tag or digest, as it was served.
@@ -68,13 +78,18 @@ class Skopeo:
             )
 
     def _inspect(self, reference: str, *options: str) -> str:
+        problem, registry = f"reading {reference} from its registry", reference.partition("/")[0]
+        silences, last = self._silences.get(registry, (0, ""))
+        if silences >= _SILENCES:
+            cause = f"not asked, as {registry} did not answer {silences} times in a row: {last}"
+            raise CommandFailed(problem, cause, "", Completed((), 1, "", ""))
         argv = [self._program, "--command-timeout", _TIMEOUT, "inspect", *options, *self._auth]
         completed = self._host.run([*argv, f"docker://{reference}"])
+        cause = readable_message(completed.stderr) if completed.rc else ""
+        with self._lock:
+            silences = self._silences.get(registry, (0, ""))[0]
+            is_silent = classify_failure(cause) in _SILENT
+            self._silences[registry] = (silences + 1, cause) if is_silent else (0, "")
         if completed.rc != 0:
-            raise CommandFailed(
-                f"reading {reference} from its registry",
-                readable_message(completed.stderr),
-                "",
-                completed,
-            )
+            raise CommandFailed(problem, cause, "", completed)
         return completed.stdout

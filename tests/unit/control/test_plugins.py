@@ -25,6 +25,7 @@ from ansible_collections.edgefleet.crio.plugins.action import (
     pin_report,
     wanted_images,
 )
+from ansible_collections.edgefleet.crio.plugins.filter import sets_of_missing
 from ansible_collections.edgefleet.crio.plugins.filter.layers_on_platform import FilterModule
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.measure import (
     Measured,
@@ -815,3 +816,15 @@ def test_structures_from_strings(value: Any, structured: Any) -> None:
 def test_lists_from_strings(value: Any, entries: list[Any]) -> None:
     """Surveys and -e give strings."""
     assert source_list(value) == entries
+
+
+def test_sets_of_missing() -> None:
+    """One for each pool that lacks something; nodes of no pool lack what every pool takes."""
+    take = sets_of_missing.FilterModule().filters()["sets_of_missing"]
+    wanted = {"edge": [A, B], "control": [A], "": [B]}
+    assert take(wanted, [A, "other"]) == [
+        {"name": "missing-edge", "pool": "edge", "images": [A]},
+        {"name": "missing-control", "pool": "control", "images": [A]},
+    ]
+    assert take(wanted, [B])[1] == {"name": "missing", "pool": None, "images": [B]}
+    assert take(wanted, []) == []

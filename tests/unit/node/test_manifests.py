@@ -8,8 +8,14 @@ from __future__ import annotations
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.manifests import Manifests
-from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import HostError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
+    CommandFailed,
+    HostError,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.skopeo import Skopeo
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import (
+    classify_failure,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import Manifest
 from unit.fake_host import FakeHost
 from unit.registry_images import CACHE, inspect, manifest
@@ -88,3 +94,20 @@ def test_nowhere_to_keep(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Non
     host.expect(APP.call())
     asking = registry(host)
     assert asking.manifest(APP.reference) == asking.manifest(APP.reference) == APP.text
+
+
+def test_a_registry_that_stays_silent(host: FakeHost) -> None:
+    """After eight silences in a row nothing more is asked of it; an answer between them counts."""
+    silent, others = "dial tcp 10.0.0.1:443: i/o timeout", [manifest(str(n)) for n in range(17)]
+    said = [silent] * 7 + ["manifest unknown"] + [silent] * 8
+    calls = zip(others, said, strict=False)
+    host.expect(*(inspect("--raw", one.reference, stderr=why) for one, why in calls))
+    asking = registry(host)
+    causes = []
+    for one in others:
+        with pytest.raises(CommandFailed) as caught:
+            asking.manifest(one.reference)
+        causes.append(caught.value.cause)
+    host.assert_all_called()
+    assert causes[-1] == f"not asked, as example.com did not answer 8 times in a row: {silent}"
+    assert classify_failure(causes[-1]) == "unreachable"
