@@ -87,7 +87,7 @@ options:
     PATH = r"""
 options:
   path:
-    description: Path of the drop-in that pins.
+    description: Path of the drop-in that pins, directly in C(/etc/crio/crio.conf.d).
     type: path
     default: /etc/crio/crio.conf.d/50-pinned-images
 """

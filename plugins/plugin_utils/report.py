@@ -29,6 +29,8 @@ _SAID = {
     PIN_IMAGES: "The next pin_images run mends",
     RUN: "The next run tries again",
 }
+# The step that removes what is wanted no more, the only one of a node on which all else is well.
+_REMOVAL = "image_pull_removal_result"
 # How many images or deviations of one node are worth the screen; the document has all.
 _SHOWN_MAX = 5
 
@@ -58,8 +60,9 @@ def node_report(
     """
     look = next(iter(steps.values()), {})
     is_only_verified = "pin_verify_result" in list(steps)[:1]
-    if look.get("converged") and not look.get("removable"):
-        steps = dict(list(steps.items())[:1])
+    if look.get("converged"):
+        needed = [*list(steps)[:1], *([_REMOVAL] if look.get("removable") else [])]
+        steps = {name: steps[name] for name in needed if name in steps}
     images = _images(steps, look, check_mode)
     is_unreachable = any(result.get("unreachable") for result in steps.values())
     failed = _failed(look, failure, is_unreachable)
@@ -146,6 +149,11 @@ def _details(node: Mapping[str, Any]) -> Iterable[str]:
         said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
         yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
     yield from _predicted_lines(node)
+    left: dict[str, list[Mapping[str, Any]]] = {}
+    for one in node["images"]:
+        if one["outcome"] == "left":
+            left.setdefault(one["message"], []).append(one)
+    yield from (f"left {_first(alike, 'reference')}: {why}" for why, alike in left.items())
     if node["cause"] == DEVIATES:
         yield from _deviation_lines(node["deviations"])
 
@@ -192,6 +200,9 @@ def _summary(node: Mapping[str, Any]) -> str:
         parts.append(f"{node['pulled']} pulled, {readable_bytes(node['bytes'])}")
     if node["removed"]:
         parts.append(f"{node['removed']} removed")
+    left = sum(1 for one in node["images"] if one["outcome"] == "left")
+    if left:
+        parts.append(f"{left} left")
     return ", ".join(parts)
 
 
@@ -296,7 +307,7 @@ def _images(
             (one["reference"], one) for one in _not_locked(steps, look["missing"], check_mode)
         )
     if look.get("removable"):
-        removed = steps.get("image_pull_removal_result", {}).get("images") or ()
+        removed = steps.get(_REMOVAL, {}).get("images") or ()
         told.update((one["reference"], one) for one in removed)
     return [
         {

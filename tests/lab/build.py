@@ -142,17 +142,24 @@ def _on_path(program: str, version: str) -> str | None:
 def _crio() -> _Recipe:
     module = places.SOURCE / "crio"
     installed = _on_path("crio", CRIO_VERSION)
+    # It says no version; that beside an installed CRI-O comes with it.
+    pinns = shutil.which("pinns") if installed else None
 
     def make(tree: Path) -> None:
         target = tree / "usr/bin/crio"
         _program(module, f"{_CRIO_MODULE}/cmd/crio", target, installed, "-tags", _CRIO_TAGS)
+        if pinns:
+            shutil.copy2(pinns, tree / "usr/bin/pinns")
+            return
+        _go_is_there()
+        run(["go", "mod", "download", _CRIO_MODULE], cwd=module)
         source = run(
             ["go", "list", "-m", "-f", "{{.Dir}}", _CRIO_MODULE], cwd=module
         ).stdout.strip()
-        pinns = [Path(source, "pinns/src", name) for name in ("pinns.c", "sysctl.c")]
-        run(["gcc", "-std=c99", "-Os", "-static", "-o", tree / "usr/bin/pinns", *pinns])
+        files = [Path(source, "pinns/src", name) for name in ("pinns.c", "sysctl.c")]
+        run(["gcc", "-std=c99", "-Os", "-static", "-o", tree / "usr/bin/pinns", *files])
 
-    ingredients = _module_text(module) + _CRIO_TAGS + _identity(installed)
+    ingredients = _module_text(module) + _CRIO_TAGS + _identity(installed) + _identity(pinns)
     return _Recipe("crio", ingredients, make, f"CRI-O {CRIO_VERSION} (about 3 minutes, once)")
 
 

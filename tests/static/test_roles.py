@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,21 @@ def test_options_are_converted_where_they_are_used(role: Path) -> None:
         passed_on = f'"{{{{ {name} }}}}"' in used and role.name == "pin_images"
         if converter and not passed_on:
             assert f"{name} | {converter}" in used, name
+
+
+def test_the_report_reads_what_the_roles_register() -> None:
+    """Each step is registered by a role, and the report asks for no other one, nor forgets one."""
+    root = ROLES[0].parent
+    registered = {
+        name
+        for path in root.glob("*/tasks/*.yml")
+        for name in re.findall(
+            r"(?:register: |^ +)(__pin_images_\w+|\w+_result)\b", path.read_text(), re.MULTILINE
+        )
+    }
+    steps = yaml.safe_load((root / "pin_images/vars/main.yml").read_text())["__pin_images_steps"]
+    assert set(steps) <= registered
+    report = (root.parent / "plugins/plugin_utils/report.py").read_text()
+    read = set(re.findall(r'"(__pin_images_\w+|\w+_result)"', report))
+    # The look comes first, whatever its name; a reload is told by what it leaves.
+    assert read == set(steps) - {"__pin_images_look", "runtime_reload_result"}

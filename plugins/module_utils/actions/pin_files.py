@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import Iterable
 
 from ..documents.drop_in import parse_drop_in
-from ..node.crio import Crio, DropIn
+from ..errors import EdgefleetError
+from ..node.crio import DROP_IN_DIRECTORY, Crio, DropIn
 from ..node.reading_host import CommandFailed
 
 # What is done about an earlier file's pins, which the drop-in would replace.
 FAIL = "fail"
 MERGE = "merge"
+
+
+class WrongPlace(EdgefleetError):
+    """A drop-in that would be written where it could not be checked, or not be read."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,16 @@ class PinFiles:
 
 
 def survey_pin_files(crio: Crio, path: str) -> PinFiles:
-    """Find the files that set pins, in the order in which CRI-O reads them; ``path`` is ours."""
+    """Find the files that set pins, in the order in which CRI-O reads them; ``path`` is ours.
+
+    :raises WrongPlace: when it does not lie directly in the folder that CRI-O reads.
+    """
+    if posixpath.dirname(path) != DROP_IN_DIRECTORY:
+        raise WrongPlace(
+            "option path",
+            f"{path} does not lie directly in {DROP_IN_DIRECTORY}",
+            "A drop-in there is needed; it is checked with all others before it is in force.",
+        )
     place = path.split("/")
     ours = None
     earlier: list[tuple[str, tuple[str, ...]]] = []

@@ -10,6 +10,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.look import
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import (
     CRICTL,
     CRIO,
@@ -143,3 +144,11 @@ def test_a_list_that_nobody_noted(node: FakeHost) -> None:
     node.expect(status_config("ab"), images("abc", pinned="ab"))
     look = look_at(node, DROP_IN, [], "fail")
     assert kinds(look) == [("stale_pin", "a"), ("stale_pin", "b")]
+
+
+@pytest.mark.parametrize("path", ["/tmp/50-x", "/etc/crio/crio.conf.d/sub/50-x", "/etc/crio/50-x"])
+def test_a_drop_in_at_another_place(node: FakeHost, path: str) -> None:
+    """What could not be checked with the others is refused, before CRI-O is asked anything."""
+    with pytest.raises(EdgefleetError, match=f"{path} does not lie directly in"):
+        look_at(node, path, ["a"], "fail")
+    assert node.events == []

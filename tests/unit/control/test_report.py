@@ -82,7 +82,7 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
                 image_pull_removal_result={"images": [image("r", "removed"), image("s", "left")]},
             ),
             "changed",
-            "2 images present and pinned, 1 removed",
+            "2 images present and pinned, 1 removed, 1 left",
         ),
         (
             report(
@@ -220,6 +220,21 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
     gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
     assert (gone["state"], gone["staged"]) == ("converged", [])
     assert report({**LACKING, "missing": []}, **earlier)["images"] == []
+
+
+def test_what_is_left_is_told_with_why() -> None:
+    """Images of which the same is said in one line; of a node on which all else is well, no more."""
+    left = [{**image(name, "left"), "message": why} for name, why in ("rx", "sx", "ty")]
+    node = report(
+        {**CONVERGED, "removable": ["r", "s", "t"]},
+        image_pull_removal_result={"images": left},
+        pin_dropin_result={"kept": ["old"]},
+    )
+    assert (node["state"], node["staged"]) == ("converged", [])
+    assert [line.strip() for line in node_lines({"node1": node})[1:3]] == [
+        "left r and 1 more: x",
+        "left t: y",
+    ]
 
 
 def test_what_could_not_be_locked() -> None:
