@@ -568,6 +568,19 @@ def test_a_registry_that_wants_credentials(fleet: Fleet) -> None:
     assert credentials.password not in said
     assert token not in said
 
+    # Or the play's environment has them, for a node that has none of its own.
+    play = {
+        "hosts": "node2",
+        "gather_facts": False,
+        "environment": {"CRICTL_AUTH": token},
+        "tasks": [{"edgefleet.crio.pinned_image_set": {"references": [image.reference]}}],
+    }
+    (fleet.work / "own.yml").write_text(json.dumps([play]))
+    own = Fleet(fleet.lab, fleet.work, Control(folder=fleet.work, playbook="{}.yml")).play("own")
+    assert (own.rc, own.changed()) == (0, {"node2": 1})
+    assert is_present(fleet.node("node2"), image)
+    assert token not in own.output
+
 
 def test_a_registry_that_moves(pinned: Fleet, images: Images) -> None:
     """The images get their new names without their layers; the old names go, the images stay."""

@@ -100,6 +100,19 @@ def test_one_line_and_nothing_changed(
     assert images[0].reference in fleet.node("node1").pinned()
 
 
+def test_verifying_a_node_whose_crio_is_stopped(
+    fleet: Fleet, images: list[payload.PushedImage]
+) -> None:
+    """It deviates by that, and a person is needed."""
+    sets = [str(fleet.set_file("few", images[:2]))]
+    with crio_stopped(fleet.node("node2")):
+        run = fleet.play("verify_images", "--limit", "node2", pin_images_sets=sets)
+    assert run.rc != 0
+    report = run.node("node2")
+    assert "daemon_unreachable" in {one["kind"] for one in report["deviations"]}
+    assert report["needs"] == "person"
+
+
 def assert_refused(run: Run, said: str) -> None:
     """See node2 fail with one line that says it, and node1 finish."""
     assert run.rc != 0
