@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from lab import GIB, MIB, Lab, NodeSpec
+from lab import Lab, NodeSpec
 
 from .fault import Case, Fault, summary, write_cases
-from .site import Site
+from .site import STORE_SIZE, VAR_TMP_SIZE, Site
 
 _SEED = 20261125
 _CASES: pytest.StashKey[list[Case]] = pytest.StashKey()
@@ -64,7 +64,7 @@ def site(
 ) -> Iterator[Site]:
     """A node that goes between two sets."""
     # Each of the places that a pull writes to has a disk of its own.
-    with Lab.up([NodeSpec("edge1", store_size=2 * GIB, var_tmp_size=256 * MIB)]) as lab:
+    with Lab.up([NodeSpec("edge1", store_size=STORE_SIZE, var_tmp_size=VAR_TMP_SIZE)]) as lab:
         yield Site(lab, tmp_path_factory.mktemp("faults"), request.config.getoption("--seed"))
 
 

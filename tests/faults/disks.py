@@ -58,8 +58,8 @@ def free(node: Node, place: str) -> None:
 
 
 @dataclass(frozen=True)
-class Store:
-    """The disk of a node's store, seen from this machine: a file on a loop device, mounted."""
+class NodeDisk:
+    """A disk of a node, seen from this machine: a file on a loop device, mounted."""
 
     image: Path
     folder: Path
@@ -81,7 +81,7 @@ class Store:
         assert done.returncode in (0, 1, 2), done.stdout
 
     def exchange(self, size: int) -> None:
-        """Put in a new disk; the old one must not be mounted."""
+        """Put in a new disk of so many bytes; the old one must not be mounted."""
         self.image.unlink()
         with self.image.open("wb") as image:
             image.truncate(size)
@@ -94,7 +94,7 @@ class Store:
         return device
 
 
-def store_of(state_dir: Path, node: Node) -> Store:
-    """The disk of a node's store."""
+def disk_of(state_dir: Path, node: Node, name: str) -> NodeDisk:
+    """A disk of a node: `store`, `var-tmp` or `root`."""
     folder = state_dir / "nodes" / node.name
-    return Store(folder / "disks" / "store.img", folder / "mounted" / "store")
+    return NodeDisk(folder / "disks" / f"{name}.img", folder / "mounted" / name)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleet import JOURNAL, Fleet, Run, Running
-from lab import MIB, Lab, LabError, Node, payload
+from lab import GIB, MIB, Lab, LabError, Node, payload
 from lab.oci import LayerSpec
 from lab.payload import PushedImage
 from lab.pod import Pod
@@ -28,6 +28,8 @@ from . import invariants
 from .fault import Fault, anything
 from .proxy import Proxy
 
+# The disks of the node, in bytes.
+STORE_SIZE, VAR_TMP_SIZE = 2 * GIB, 256 * MIB
 # Two sets that share half of their images: whichever a node has, the other one is the next work.
 _COUNT = 9
 _NONE = "none"
@@ -35,6 +37,8 @@ _SETS = {"old": slice(0, 6), "new": slice(3, 9), _NONE: slice(0, 0)}
 # The image, of both sets, that a pod runs from all the time.
 _RUNNING = 4
 _BITS_PER_SECOND = 20_000_000
+# A run takes about so long when nothing disturbs it, in seconds.
+LONGEST = 8
 # A run that is disturbed must end in minutes, not hours; in seconds.
 _PATIENCE = 600
 # Folders of the store grow with what was once in them; the smallest image takes three times as much.

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from fleet import Run, Running
 
 from .fault import Fault
-from .site import Site
+from .site import LONGEST, Site
 
+_RANDOM_TIMES = 4
 _HOLDER = "pull images, since 2026-01-01T00:00:00Z, process 1 of somebody"
 # How a run names the one that it waited for in vain.
 _HELD = re.compile(
@@ -39,6 +40,11 @@ def kill_ansible(site: Site, running: Running) -> None:
     """End ansible-playbook; its workers and what they began on the nodes go on for a while."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
+    running.process.kill()
+
+
+def _kill_ansible_any_time(site: Site, running: Running) -> None:
+    site.sleep(0, LONGEST, running)
     running.process.kill()
 
 
@@ -98,6 +104,14 @@ def held(site: Site) -> Iterator[None]:
 
 FAULTS = [
     Fault("kill-ansible", amid=kill_ansible, whole=False, slow=True, short=True),
+    *(
+        Fault(
+            f"kill-ansible-at-random-{number}",
+            amid=_kill_ansible_any_time,
+            kind="kill-ansible any time",
+        )
+        for number in range(1, _RANDOM_TIMES + 1)
+    ),
     Fault("interrupt", amid=interrupt, whole=False, slow=True),
     Fault("kill-ssh", amid=kill_ssh, slow=True),
     Fault("two-with-one-lock", amid=second_run, whole=True, slow=True),

@@ -14,13 +14,12 @@ from lab import GIB
 
 from . import disks
 from .fault import Fault, anything
-from .site import Site
+from .site import STORE_SIZE, Site
 
 # What is left of a filesystem's inodes before the run, as a part of them; the rest goes in a moment.
 _LEFT = 8
-# The store is a little over a tenth full.
-_SHORTENED = GIB // 16
-_STORE_SIZE = 2 * GIB
+# What the store's disk still answers for, in bytes; it is a little over a tenth full.
+_STORE_LEFT = GIB // 16
 
 
 def fills(place: str) -> Callable[[Site, Running], None]:
@@ -68,40 +67,56 @@ def few_inodes(place: str) -> Callable[[Site], AbstractContextManager[None]]:
     return around
 
 
-@contextmanager
-def repaired(site: Site) -> Iterator[None]:
-    """Have the store's disk checked after the run, as at a boot."""
-    try:
-        yield
-    finally:
-        site.node.power_cut()
-        disks.store_of(site.lab.state_dir, site.node).check()
-        site.node.start()
+def repaired(disk: str) -> Callable[[Site], AbstractContextManager[None]]:
+    """Have a disk checked after the run, as at a boot."""
+
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            site.node.power_cut()
+            disks.disk_of(site.lab.state_dir, site.node, disk).check()
+            site.node.start()
+
+    return around
 
 
-def read_only(site: Site, running: Running) -> None:
-    """Have the store's filesystem go read-only in the middle of pulls."""
-    site.wait_for_pull()
-    site.sleep(0, 1, running)
-    disks.store_of(site.lab.state_dir, site.node).go_read_only()
+def goes_read_only(disk: str) -> Callable[[Site, Running], None]:
+    """Have a filesystem go read-only in the middle of pulls."""
+
+    def amid(site: Site, running: Running) -> None:
+        site.wait_for_pull()
+        site.sleep(0, 1, running)
+        disks.disk_of(site.lab.state_dir, site.node, disk).go_read_only()
+
+    return amid
 
 
-@contextmanager
-def exchanged(site: Site) -> Iterator[None]:
-    """Have the store's disk exchanged after the run."""
-    try:
-        yield
-    finally:
-        site.node.power_cut()
-        disks.store_of(site.lab.state_dir, site.node).exchange(_STORE_SIZE)
-        site.node.start()
+def exchanged(disk: str, size: int) -> Callable[[Site], AbstractContextManager[None]]:
+    """Have a disk exchanged after the run, for one of so many bytes."""
+
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            site.node.power_cut()
+            disks.disk_of(site.lab.state_dir, site.node, disk).exchange(size)
+            site.node.start()
+
+    return around
 
 
-def broken(site: Site, running: Running) -> None:
-    """Have most of the store's disk answer with I/O errors, in the middle of pulls."""
-    site.wait_for_pull()
-    site.sleep(0, 1, running)
-    disks.store_of(site.lab.state_dir, site.node).shorten(_SHORTENED)
+def breaks(disk: str, left: int) -> Callable[[Site, Running], None]:
+    """Have a disk answer with I/O errors beyond so many bytes, in the middle of pulls."""
+
+    def amid(site: Site, running: Running) -> None:
+        site.wait_for_pull()
+        site.sleep(0, 1, running)
+        disks.disk_of(site.lab.state_dir, site.node, disk).shorten(left)
+
+    return amid
 
 
 def full(name: str, place: str, **more: Any) -> Fault:
@@ -123,15 +138,26 @@ FAULTS = [
     out_of_inodes("no-inodes-store", disks.STORE, cause="no_space"),
     out_of_inodes("no-inodes-var-tmp", disks.TEMPORARY),
     out_of_inodes("no-inodes-etc", disks.ROOT),
+    *(
+        Fault(
+            f"read-only-{disk}",
+            amid=goes_read_only(disk),
+            around=repaired(disk),
+            whole=False,
+            slow=True,
+            takes=anything,
+        )
+        for disk in ("store", "var-tmp", "root")
+    ),
+    # Not that of CRI-O's temporary directory: pulls take what they staged there from the page cache.
     Fault(
-        "read-only-store",
-        amid=read_only,
-        around=repaired,
+        "io-errors-store",
+        amid=breaks("store", _STORE_LEFT),
+        around=exchanged("store", STORE_SIZE),
         whole=False,
         slow=True,
         takes=anything,
     ),
-    Fault("io-errors-store", amid=broken, around=exchanged, whole=False, slow=True, takes=anything),
 ]
 
 

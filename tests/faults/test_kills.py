@@ -11,7 +11,7 @@ from fleet import Running
 
 from .deaths import INTERPRETER, Death, planned
 from .fault import Fault
-from .site import Site
+from .site import LONGEST, Site
 
 # What writing the drop-in does, in its order: the note of the turn; the copy that CRI-O checks, with the
 # new file in it (first write and rename), and its end; the journal; the new file, its rename, the folder;
@@ -46,8 +46,6 @@ _DEAD_PULL = "/var/tmp/container_images_storage4711"
 _DIE_PULLING = 'mkdir "$0"; touch "$0/1" "$0/2"; touch --date="1 minute ago" "$0/1" "$0/2" "$0"'
 _SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}
 _RANDOM_TIMES = 8
-# A run takes about so long when nobody kills it, in seconds.
-_LONGEST = 8
 
 
 def _before(
@@ -83,7 +81,7 @@ def _before(
 def _at_random(number: int) -> Fault:
     def amid(site: Site, running: Running) -> None:
         """Kill all of Ansible's Python on the node, some time in the run."""
-        site.sleep(0, _LONGEST, running)
+        site.sleep(0, LONGEST, running)
         for process in site.processes("/usr/bin/python3"):
             process.kill()
 
