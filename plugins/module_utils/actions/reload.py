@@ -67,13 +67,13 @@ def take_configuration(
     :raises ReloadFailed: when it does not, naming which and what CRI-O logged.
     """
     require_root(host, "reloading CRI-O")
-    before = _expectation(host, path, wanted).compare()
+    before = _expectation(host, path, wanted).compare().difference
     if not before:
         return ReloadResult("none", before)
     with take_turn(host, "have CRI-O take its configuration", check_mode):
         # Whoever had the turn before may have changed files, or have done it all.
         expectation = _expectation(host, path, wanted)
-        before = expectation.compare()
+        before = expectation.compare().difference
         if not before:
             return ReloadResult("none", before)
         action = _action(expectation.crictl.version(), allow_restart)
@@ -110,11 +110,15 @@ def _take(host: Host, action: str, expectation: _Expectation, wait_timeout: floa
         crio.restart()
     else:
         crio.reload()
-    left = expectation.wait(wait_timeout)
+    answer = expectation.wait(wait_timeout)
+    left = answer.difference
     journal.after(action, taken=not left)
     if left:
         log = crio.trouble_since(started)
         raise _not_taken(action, left, expectation.files, log, wait_timeout)
+    if answer.gone:
+        # Whoever brings such an image back has it as their own, and the journal stays small.
+        journal.after("forget", references=sorted(answer.gone))
 
 
 def _wait_for_pulls(host: Host, crio: CrioService, timeout: float) -> None:
@@ -140,6 +144,14 @@ def _wait_for_pulls(host: Host, crio: CrioService, timeout: float) -> None:
 
 
 @dataclass(frozen=True)
+class _Answer:
+    """What CRI-O answered; ``gone`` is what we once pinned, nobody wants and the store has not."""
+
+    difference: Difference
+    gone: frozenset[str]
+
+
+@dataclass(frozen=True)
 class _Expectation:
     """What the running CRI-O should report, and whom to ask."""
 
@@ -150,7 +162,7 @@ class _Expectation:
     known: frozenset[str]
     files: PinFiles
 
-    def compare(self) -> Difference:
+    def compare(self) -> _Answer:
         """Ask CRI-O once."""
         config = self.crio.running_config()
         store = read_image_store(self.host, self.crictl, config)
@@ -158,19 +170,20 @@ class _Expectation:
         foreign = (config.pause_image, *self.files.foreign_in_force())
         left_over = left_over_pins(config.pinned_images, self.files.in_force(), config.pause_image)
         stale = stale_pins(self.wanted, self.known.union(left_over), store, foreign)
-        return Difference(
+        difference = Difference(
             unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
             stale=tuple(sorted({*stale, *left_over})),
             not_loaded=tuple(sorted(set(self.wanted) - set(config.pinned_images))),
         )
+        return _Answer(difference, self.known.difference(self.wanted) - store.present())
 
-    def wait(self, timeout: float) -> Difference:
+    def wait(self, timeout: float) -> _Answer:
         """Ask until CRI-O reports it, for ``timeout`` seconds at most; return its last answer."""
         deadline = self.host.monotonic() + timeout
         while True:
-            difference = self.compare()
-            if not difference or self.host.monotonic() >= deadline:
-                return difference
+            answer = self.compare()
+            if not answer.difference or self.host.monotonic() >= deadline:
+                return answer
             self.host.sleep(_POLL_INTERVAL)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pin_record import (
+    read_pin_record,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.reload import (
     ReloadFailed,
     take_configuration,
@@ -103,6 +106,20 @@ def test_reload(
     assert node.slept == [0.2]
     assert [entry["event"] for entry in node.journal()[1:]] == ["reload", "reload"]
     assert node.journal()[-1]["taken"] is True
+
+
+def test_what_is_gone_is_forgotten(node: FakeHost) -> None:
+    """Once nobody wants it: another one's image of that name is never taken for ours."""
+    node.files[IMAGES_JSON] = images_json("ab")
+    node.expect(
+        *[status_config("a"), images("ab", pinned="a")] * 2, running_version(), check_config(CONF_D),
+        RELOAD, status_config("a"), images("ab", pinned="a"), status_config("ab"),
+        images("ab", pinned="ab"),
+    )  # fmt: skip
+    take(node)
+    entry = node.journal()[-1]
+    assert (entry["event"], entry["phase"], entry["references"]) == ("forget", "after", ["c"])
+    assert read_pin_record(node).known == {"a", "b"}
 
 
 def test_what_is_not_there_counts_as_taken_when_listed(host: FakeHost) -> None:
