@@ -176,3 +176,29 @@ def test_locks(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     message = refuse(tmp_path, pin_images_lock=str(path))
     assert said.replace("'", "") in message.replace("'", "")
     assert str(path) in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("pin_images_max_parallel", 0, "pin_images_max_parallel is 0, at least 1 is needed"),
+        ("pin_images_retries", "-1", "pin_images_retries is -1, at least 0 is needed"),
+        ("pin_images_min_free_bytes", -5, "pin_images_min_free_bytes is -5, at least 0 is needed"),
+        ("pin_images_pull_stall_timeout", -1, "pin_images_pull_stall_timeout is -1, at least 0"),
+        ("pin_images_retries", "many", "'pin_images_retries' is of type str"),
+        ("pin_images_deep", "perhaps", "'pin_images_deep' is of type str"),
+        ("pin_images_on_conflict", "mrge", "must be one of: fail, merge, got: mrge"),
+    ],
+)
+def test_options(tmp_path: Path, option: str, value: object, said: str) -> None:
+    """What is no such value or means nothing is named, for all nodes at once."""
+    message = refuse(tmp_path, pin_images_sets=plain_set(GOOD), **{option: value})
+    assert said in message
+    assert message.endswith(". No node was touched.")
+
+
+@pytest.mark.parametrize("playbook", ["verify_images", "unpin_images"])
+def test_options_of_other_playbooks(tmp_path: Path, playbook: str) -> None:
+    """They check them too."""
+    given = {"pin_images_sets": plain_set(GOOD), "pin_images_deep": "perhaps"}
+    assert "'pin_images_deep'" in refuse(tmp_path, playbook, **given)

@@ -465,28 +465,6 @@ def test_a_run_that_cannot_finish_names_what_stays_staged(pinned: Fleet, images:
     assert is_pinned(pinned.node("node1"), images[0])
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("pin_images_max_parallel", 0),
-        ("pin_images_retries", -1),
-        ("pin_images_min_free_bytes", -5),
-        ("pin_images_pull_stall_timeout", -1),
-    ],
-)
-def test_numbers_that_mean_nothing(fleet: Fleet, images: Images, option: str, value: int) -> None:
-    """They are refused before a node is changed."""
-    sets = [str(fleet.set_file("few", images[:1]))]
-    run = fleet.pin("--limit", "node1", pin_images_sets=sets, **{option: value})
-    assert run.rc != 0
-    least = value + 1 if option != "pin_images_min_free_bytes" else 0
-    assert run.node("node1")["message"] == (
-        f"{option} is {value}, at least {least} is needed. Nothing was changed."
-    )
-    assert not has_file(fleet.node("node1"), DROP_IN)
-    assert not has_file(fleet.node("node1"), JOURNAL)
-
-
 def test_registry_off(pinned: Fleet, images: Images) -> None:
     """Converged nodes stay green; an unconverged one fails as unreachable and keeps what it has."""
     node = pinned.node("node2")

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -20,6 +20,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
 from ansible_collections.edgefleet.crio.plugins.action import (
+    checked_options,
     image_lock,
     lock_changes,
     pin_report,
@@ -39,6 +40,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.control_host i
     LocalControlHost,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.host import LocalHost
+from ansible_collections.edgefleet.crio.plugins.modules import (
+    checked_options as checked_options_document,
+)
 from ansible_collections.edgefleet.crio.plugins.modules import image_lock as image_lock_document
 from ansible_collections.edgefleet.crio.plugins.modules import (
     lock_changes as lock_changes_document,
@@ -134,6 +138,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize(
     ("plugin", "document"),
     [
+        (checked_options, checked_options_document),
         (image_lock, image_lock_document),
         (lock_changes, lock_changes_document),
         (pin_report, pin_report_document),
@@ -163,13 +168,55 @@ def test_options_are_those_of_the_documentation(
     assert specs == [expected]
 
 
-@pytest.mark.parametrize("plugin", [image_lock, lock_changes, pin_report, wanted_images])
+@pytest.mark.parametrize(
+    "plugin", [checked_options, image_lock, lock_changes, pin_report, wanted_images]
+)
 def test_no_node_is_needed(plugin: Any) -> None:
     """Check mode is the plugin's to handle, and no connection is opened for it."""
     action = plugin.ActionModule
     assert action._supports_check_mode is True
     assert action._requires_connection is False
     assert action.TRANSFERS_FILES is False
+
+
+class TestCheckedOptions:
+    """checked_options; nodes that differ are test_settings.py's too, with Ansible."""
+
+    SPEC: ClassVar = {
+        "retries": {"type": "int", "default": 4},
+        "conflict": {"type": "str", "choices": ["fail", "merge"]},
+    }
+
+    def said(self, run_action: RunAction, **of_b: Any) -> str:
+        """Check nodes a and b, of which b has these variables; return the message."""
+        variables = {
+            "inventory_hostname": "a",
+            "ansible_play_hosts_all": ["a", "b"],
+            "hostvars": {"a": {}, "b": of_b},
+        }
+        defaults = {"retries": 4, "conflict": "fail"}
+        result = run_action(
+            checked_options, variables=variables, options=defaults, defaults=defaults,
+            spec=self.SPEC, least={"retries": 0},
+        )  # fmt: skip
+        assert bool(result.get("failed")) == ("msg" in result)
+        return str(result.get("msg", ""))
+
+    def test_right_ones(self, run_action: RunAction) -> None:
+        """Strings of numbers too."""
+        assert self.said(run_action, retries="0", conflict="merge") == ""
+
+    def test_several_that_are_wrong(self, run_action: RunAction) -> None:
+        """All in one line, for the nodes that have them."""
+        said = self.said(run_action, retries="many", conflict="mrge")
+        assert said.startswith("for b: argument 'retries' is of type str")
+        assert said.endswith("must be one of: fail, merge, got: mrge. No node was touched.")
+        assert "\n" not in said
+
+    def test_numbers_that_mean_nothing(self, run_action: RunAction) -> None:
+        """Once all are numbers."""
+        said = self.said(run_action, retries="-1")
+        assert said == "for b: retries is -1, at least 0 is needed. No node was touched."
 
 
 def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:

@@ -22,11 +22,14 @@ PLAY = {
     "hosts": "all",
     "gather_facts": False,
     "tasks": [
-        {
-            "ansible.builtin.include_role": {
-                "name": "edgefleet.crio.pin_images", "tasks_from": "read", "public": True,
+        *(
+            {
+                "ansible.builtin.include_role": {
+                    "name": "edgefleet.crio.pin_images", "tasks_from": tasks, "public": True,
+                }
             }
-        },
+            for tasks in ("options", "read")
+        ),
         {
             "ansible.builtin.copy": {
                 "content": "{{ __pin_images_references | to_json }}",
@@ -127,3 +130,26 @@ def test_bad_input_of_some(tmp_path: Path) -> None:
     found, screen = wanted(tmp_path, nodes)
     assert found == {}
     assert "for b, c, d and 2 more: image reference" in " ".join(screen.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pin_images_retries": "many"}, "argument 'pin_images_retries' is of type str"),
+        ({"pin_images_on_conflict": "mrge"}, "must be one of: fail, merge, got: mrge"),
+        ({"pin_images_max_parallel": "0"}, "pin_images_max_parallel is 0, at least 1 is needed"),
+    ],
+)
+def test_an_option_of_one_node_that_is_wrong(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    """Nobody is asked for anything; the node is named, and what it should be, without the whole spec."""
+    nodes = {name: {"pin_images_sets": [one_set("base")]} for name in ("a", "b", "c")}
+    nodes["b"].update(options)
+    found, screen = wanted(tmp_path, nodes)
+    assert found == {}
+    message = " ".join(screen.split())
+    assert "for b: " in message
+    assert said in message.replace("'", "'").replace("''", "'")
+    assert "No node was touched." in message
+    assert "argument_spec_data" not in screen
