@@ -164,6 +164,7 @@ def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, st
     """Yield the sets of a path or a document, and where they came from as people wrote it."""
     if not isinstance(item, str):
         for one in parse_pinned_image_sets(item, "a set in a variable"):
+            _warn_of_repeats(place, one)
             yield one, ""
         return
     located = find(place.host, item, place.folders)

@@ -224,9 +224,11 @@ def test_warnings(host: FakeHost) -> None:
     twice = f"---\nname: a\nimages: [{REFERENCE}, {REFERENCE}]\n"
     host.files = {"/here/a.yml": twice, STDIN: f"{POD}---{CUSTOM}"}
     reader = Reader(host)
-    reader.read({"pinned_image_set": "a.yml"}, {"manifests": "-"})
+    inline = {"name": "b", "images": [REFERENCE, REFERENCE]}
+    reader.read({"pinned_image_set": ["a.yml", inline]}, {"manifests": "-"})
     assert reader.warnings == [
         f"/here/a.yml: set 'a' names images twice: {REFERENCE}",
+        f"a set in a variable: set 'b' names images twice: {REFERENCE}",
         "standard input: images of these objects are not locked: Cluster k",
     ]
 
