@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("*.py"))
 CORE = sorted((ROOT / "plugins/module_utils").rglob("*.py"))
-# The one file through which everything passes that touches a machine.
+# The files through which everything passes that touches a machine.
 HOSTS = [
     ROOT / f"plugins/module_utils/node/{name}.py"
     for name in ("reading_host", "host", "control_host")

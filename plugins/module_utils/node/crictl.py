@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""crictl: what the daemon holds."""
+"""crictl: what the daemon holds; what changes that is in ``image_service``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CRI-O on a node: version, configuration, drop-ins, reload."""
+"""CRI-O on a node, as it is read: version, configuration, drop-ins.
+
+A look at a node needs no more, and every run uploads it to every node: what changes CRI-O is in
+``crio_service``, as what changes images is in ``image_service`` and not in ``crictl``.
+"""
 
 from __future__ import annotations
 

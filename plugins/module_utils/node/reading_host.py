@@ -1,7 +1,10 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of a machine without changing it: the port, and the machine that this runs on."""
+"""What is asked of a machine without changing it: the port, and the machine that this runs on.
+
+Apart from ``host``, because a look at a node needs no more, and every run uploads it to every node.
+"""
 
 from __future__ import annotations
 
