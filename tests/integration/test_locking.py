@@ -41,9 +41,11 @@ class Locking:
         self.fleet = Fleet(lab, work)
         self.path = work / "site.lock.yml"
 
-    def lock(self, *sources: dict[str, Any], check: bool = False, **variables: Any) -> Run:
+    def lock(
+        self, *sources: dict[str, Any], check: bool = False, diff: bool = False, **variables: Any
+    ) -> Run:
         """Run lock_images.yml."""
-        arguments = ["--check"] if check else []
+        arguments = [*(["--check"] if check else []), *(["--diff"] if diff else [])]
         values = {"pin_images_sources": list(sources), "pin_images_lock": str(self.path)}
         return self.fleet.play("lock_images", *arguments, **{**values, **variables})
 
@@ -165,7 +167,10 @@ def test_tags(lab: Lab, images: list[payload.PushedImage], locking: Locking) -> 
     ]  # fmt: skip
 
     copy(f"docker://{second.reference}", f"docker://{moving}")
-    run = locking.lock(*sources)
+    run = locking.lock(*sources, diff=True)
+    for sign, one in (("-", first), ("+", second)):
+        (line,) = [line for line in run.output.splitlines() if f"{repository}@{one.digest}" in line]
+        assert line.startswith(sign)
     assert f"image_lock: moved {moving}: {first.digest} -> {second.digest}" in run.output
     assert "to fetch" in run.output
     old = locking.path.with_name("old.yml")
