@@ -185,8 +185,8 @@ def test_locks(tmp_path: Path, change: dict[str, Any], said: str) -> None:
         ("pin_images_retries", "-1", "pin_images_retries is -1, at least 0 is needed"),
         ("pin_images_min_free_bytes", -5, "pin_images_min_free_bytes is -5, at least 0 is needed"),
         ("pin_images_pull_stall_timeout", -1, "pin_images_pull_stall_timeout is -1, at least 0"),
-        ("pin_images_retries", "many", "'pin_images_retries' is of type str"),
-        ("pin_images_deep", "perhaps", "'pin_images_deep' is of type str"),
+        ("pin_images_retries", "many", "'pin_images_retries' is of type "),
+        ("pin_images_deep", "perhaps", "'pin_images_deep' is of type "),
         ("pin_images_on_conflict", "mrge", "must be one of: fail, merge, got: mrge"),
     ],
 )

@@ -135,7 +135,7 @@ def test_bad_input_of_some(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"pin_images_retries": "many"}, "argument 'pin_images_retries' is of type str"),
+        ({"pin_images_retries": "many"}, "argument 'pin_images_retries' is of type "),
         ({"pin_images_on_conflict": "mrge"}, "must be one of: fail, merge, got: mrge"),
         ({"pin_images_max_parallel": "0"}, "pin_images_max_parallel is 0, at least 1 is needed"),
     ],
