@@ -11,10 +11,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.documents.readable import readable_names
 from ..plugin_utils.settings import Play
-
-_SHOWN = 3
 
 
 class ActionModule(ActionBase):
@@ -35,18 +32,14 @@ class ActionModule(ActionBase):
                 "least": {"type": "dict", "default": {}},
             },
         )
-        variables: dict[str, Any] = task_vars or {}
-        nodes = variables["ansible_play_hosts_all"]
-        hostvars = {name: variables["hostvars"][name] for name in nodes}
-        play = Play(variables["inventory_hostname"], hostvars, arguments["defaults"])
-        groups = play.settings(arguments["options"], nodes)
+        play = Play.of_task(task_vars or {}, arguments["defaults"])
+        groups = play.settings(arguments["options"])
         validator = ArgumentSpecValidator(arguments["spec"])
         for group in groups:
             problems = _problems(validator, group.settings, arguments["least"])
             if problems:
-                whose = f"for {readable_names(group.nodes, _SHOWN)}: " if len(groups) > 1 else ""
                 said = "; ".join(" ".join(one.split()) for one in problems)
-                return {**result, "failed": True, "msg": f"{whose}{said}. No node was touched."}
+                return {**result, **group.refuse(groups, f"{said}. No node was touched.")}
         return {**result, "changed": False}
 
 

@@ -12,7 +12,6 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.actions.sources import read_checked_lock, read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
-from ..module_utils.documents.readable import readable_names
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list, warn
@@ -38,22 +37,16 @@ class ActionModule(ActionBase):
                 "defaults": {"type": "dict", "required": True},
             },
         )
-        variables: dict[str, Any] = task_vars or {}
-        nodes = variables["ansible_play_hosts_all"]
-        # Ansible puts a node's variables together each time it is asked for them.
-        hostvars = {name: variables["hostvars"][name] for name in nodes}
-        play = Play(variables["inventory_hostname"], hostvars, arguments["defaults"])
+        play = Play.of_task(task_vars or {}, arguments["defaults"])
         own = {name: one for name, one in arguments["settings"].items() if name != _POOL}
         pool = {_POOL: arguments["settings"][_POOL]}
-        wanted, sources = [], play.settings(own, nodes)
+        wanted, sources = [], play.settings(own)
         for source in sources:
             pools = sorted(one.settings[_POOL] for one in play.settings(pool, source.nodes))
             try:
                 read = self._read(source.settings, pools)
             except EdgefleetError as error:
-                whose = readable_names(source.nodes, _SHOWN)
-                prefix = f"for {whose}: " if len(sources) > 1 else ""
-                return {**result, "failed": True, "msg": f"{prefix}{error}"}
+                return {**result, **source.refuse(sources, str(error))}
             wanted.append({"settings": source.settings, "nodes": source.nodes, **read})
         return {**result, "changed": False, "wanted": wanted}
 

@@ -140,20 +140,15 @@ def _needs(
 
 
 def _details(node: Mapping[str, Any]) -> Iterable[str]:
-    failed: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for one in node["images"]:
-        if one["outcome"] == "failed":
-            failed.setdefault((one["cause"], one["message"]), []).append(one)
-    for (cause, message), alike in failed.items():
+    failed = [one for one in node["images"] if one["outcome"] == "failed"]
+    for (cause, message), alike in _alike(failed, "cause", "message"):
         tries = max(one["attempts"] for one in alike)
         said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
         yield f"{_first(alike, 'reference')}: {cause}: {said}. {remedy_for(cause).needed}"
     yield from _predicted_lines(node)
-    left: dict[str, list[Mapping[str, Any]]] = {}
-    for one in node["images"]:
-        if one["outcome"] == "left":
-            left.setdefault(one["message"], []).append(one)
-    yield from (f"left {_first(alike, 'reference')}: {why}" for why, alike in left.items())
+    left = [one for one in node["images"] if one["outcome"] == "left"]
+    for (why,), alike in _alike(left, "message"):
+        yield f"left {_first(alike, 'reference')}: {why}"
     if node["cause"] == DEVIATES:
         yield from _deviation_lines(node["deviations"])
 
@@ -172,13 +167,20 @@ def _predicted_lines(node: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _deviation_lines(deviations: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for one in deviations:
-        found.setdefault((one["kind"], one["detail"]), []).append(one)
-    for (kind, detail), alike in found.items():
+    for (kind, detail), alike in _alike(deviations, "kind", "detail"):
         needed = remedy_for_deviation(kind).needed
         said = f"{kind}: {_first(alike, 'subject')}: {detail}"
         yield f"{said.rstrip('.')}. {needed}" if needed else said
+
+
+def _alike(
+    found: Iterable[Mapping[str, Any]], *keys: str
+) -> Iterable[tuple[tuple[str, ...], list[Mapping[str, Any]]]]:
+    """Return those together of which the same is said, with what that is."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for one in found:
+        groups.setdefault(tuple(one[key] for key in keys), []).append(one)
+    return groups.items()
 
 
 def _first(alike: Sequence[Mapping[str, Any]], key: str) -> str:

@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.errors import AnsibleUndefinedVariable
 from jinja2 import Undefined, UndefinedError
+
+from ..module_utils.documents.readable import readable_names
+
+# How many of the nodes that are set to the same are worth the screen.
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,14 @@ class SameSettings:
 
     settings: dict[str, Any]
     nodes: list[str]
+
+    def refuse(self, others: Collection[SameSettings], problem: str) -> dict[str, Any]:
+        """Return what a task fails with, and for which nodes where not all are set to the same.
+
+        :param others: all that nodes are set to, these among them.
+        """
+        whose = f"for {readable_names(self.nodes, _SHOWN)}: " if len(others) > 1 else ""
+        return {"failed": True, "msg": f"{whose}{problem}"}
 
 
 @dataclass(frozen=True)
@@ -34,19 +47,30 @@ class Play:
     hostvars: Mapping[str, Mapping[str, Any]]
     defaults: Mapping[str, Any]
 
-    def settings(self, own: Mapping[str, Any], nodes: Iterable[str]) -> list[SameSettings]:
+    @classmethod
+    def of_task(cls, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> Play:
+        """Return the play of a task that has these variables."""
+        # Ansible puts a node's variables together each time it is asked for them.
+        nodes = variables["ansible_play_hosts_all"]
+        hostvars = {name: variables["hostvars"][name] for name in nodes}
+        return cls(variables["inventory_hostname"], hostvars, defaults)
+
+    def settings(
+        self, own: Mapping[str, Any], nodes: Iterable[str] | None = None
+    ) -> list[SameSettings]:
         """Return what nodes are set to, each that differs once.
 
         Variables of the play or of the role's caller are not in ``hostvars``. They hold for every
         node, and a setting of which the node at hand has another value is one of them.
 
         :param own: the settings of the node at hand, as its task has them.
+        :param nodes: those that are asked about, by default all.
         """
         mine = plain(own)
         seen = self._seen(mine, self.node)
         for_all = {name: one for name, one in mine.items() if name not in seen or seen[name] != one}
         found: list[SameSettings] = []
-        for name in nodes:
+        for name in self.hostvars if nodes is None else nodes:
             settings = {**self._seen(mine, name), **for_all}
             # What variables of the play make of one, node by node, only that node can tell.
             if len(settings) < len(mine):

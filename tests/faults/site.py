@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ _SETS = {"old": slice(0, 6), "new": slice(3, 9), _NONE: slice(0, 0)}
 _RUNNING = 4
 _BITS_PER_SECOND = 20_000_000
 # A run takes about so long when nothing disturbs it, in seconds.
-LONGEST = 8
+_LONGEST = 8
 # A run that is disturbed must end in minutes, not hours; in seconds.
 _PATIENCE = 600
 # Folders of the store grow with what was once in them; the smallest image takes three times as much.
@@ -295,6 +295,16 @@ class Site:
         sets = [str(self.fleet.set_file(name, self.of_set(name)))]
         assert self.fleet.lock(sets, path).rc == 0
         return path
+
+
+def any_time(act: Callable[[Site, Running], None]) -> Callable[[Site, Running], None]:
+    """Have it happen some time in the run, whatever that does then."""
+
+    def amid(site: Site, running: Running) -> None:
+        site.sleep(0, _LONGEST, running)
+        act(site, running)
+
+    return amid
 
 
 def _ended(running: Running) -> Run:

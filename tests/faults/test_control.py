@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from fleet import Run, Running
 
 from .fault import Fault
-from .site import LONGEST, Site
+from .site import Site, any_time
 
 _RANDOM_TIMES = 4
 _HOLDER = "pull images, since 2026-01-01T00:00:00Z, process 1 of somebody"
@@ -40,11 +40,10 @@ def kill_ansible(site: Site, running: Running) -> None:
     """End ansible-playbook; its workers and what they began on the nodes go on for a while."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
-    running.process.kill()
+    _kill_ansible_now(site, running)
 
 
-def _kill_ansible_any_time(site: Site, running: Running) -> None:
-    site.sleep(0, LONGEST, running)
+def _kill_ansible_now(_site: Site, running: Running) -> None:
     running.process.kill()
 
 
@@ -107,7 +106,7 @@ FAULTS = [
     *(
         Fault(
             f"kill-ansible-at-random-{number}",
-            amid=_kill_ansible_any_time,
+            amid=any_time(_kill_ansible_now),
             kind="kill-ansible any time",
         )
         for number in range(1, _RANDOM_TIMES + 1)

@@ -13,6 +13,7 @@ from fleet import Running
 from lab import GIB
 
 from . import disks
+from .disks import NodeDisk
 from .fault import Fault, anything
 from .site import STORE_SIZE, Site
 
@@ -67,8 +68,21 @@ def few_inodes(place: str) -> Callable[[Site], AbstractContextManager[None]]:
     return around
 
 
-def repaired(disk: str) -> Callable[[Site], AbstractContextManager[None]]:
-    """Have a disk checked after the run, as at a boot."""
+def harmed(disk: str, harm: Callable[[NodeDisk], None]) -> Callable[[Site, Running], None]:
+    """Do something to a disk in the middle of pulls."""
+
+    def amid(site: Site, running: Running) -> None:
+        site.wait_for_pull()
+        site.sleep(0, 1, running)
+        harm(disks.disk_of(site.lab.state_dir, site.node, disk))
+
+    return amid
+
+
+def mended(
+    disk: str, mend: Callable[[NodeDisk], None]
+) -> Callable[[Site], AbstractContextManager[None]]:
+    """Do something to a disk after the run, while the node is off."""
 
     @contextmanager
     def around(site: Site) -> Iterator[None]:
@@ -76,47 +90,10 @@ def repaired(disk: str) -> Callable[[Site], AbstractContextManager[None]]:
             yield
         finally:
             site.node.power_cut()
-            disks.disk_of(site.lab.state_dir, site.node, disk).check()
+            mend(disks.disk_of(site.lab.state_dir, site.node, disk))
             site.node.start()
 
     return around
-
-
-def goes_read_only(disk: str) -> Callable[[Site, Running], None]:
-    """Have a filesystem go read-only in the middle of pulls."""
-
-    def amid(site: Site, running: Running) -> None:
-        site.wait_for_pull()
-        site.sleep(0, 1, running)
-        disks.disk_of(site.lab.state_dir, site.node, disk).go_read_only()
-
-    return amid
-
-
-def exchanged(disk: str, size: int) -> Callable[[Site], AbstractContextManager[None]]:
-    """Have a disk exchanged after the run, for one of so many bytes."""
-
-    @contextmanager
-    def around(site: Site) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            site.node.power_cut()
-            disks.disk_of(site.lab.state_dir, site.node, disk).exchange(size)
-            site.node.start()
-
-    return around
-
-
-def breaks(disk: str, left: int) -> Callable[[Site, Running], None]:
-    """Have a disk answer with I/O errors beyond so many bytes, in the middle of pulls."""
-
-    def amid(site: Site, running: Running) -> None:
-        site.wait_for_pull()
-        site.sleep(0, 1, running)
-        disks.disk_of(site.lab.state_dir, site.node, disk).shorten(left)
-
-    return amid
 
 
 def full(name: str, place: str, **more: Any) -> Fault:
@@ -141,8 +118,8 @@ FAULTS = [
     *(
         Fault(
             f"read-only-{disk}",
-            amid=goes_read_only(disk),
-            around=repaired(disk),
+            amid=harmed(disk, NodeDisk.go_read_only),
+            around=mended(disk, NodeDisk.check),
             whole=False,
             slow=True,
             takes=anything,
@@ -152,8 +129,9 @@ FAULTS = [
     # Not that of CRI-O's temporary directory: pulls take what they staged there from the page cache.
     Fault(
         "io-errors-store",
-        amid=breaks("store", _STORE_LEFT),
-        around=exchanged("store", STORE_SIZE),
+        # Most of it answers with I/O errors, and then there is a new one.
+        amid=harmed("store", lambda disk: disk.shorten(_STORE_LEFT)),
+        around=mended("store", lambda disk: disk.exchange(STORE_SIZE)),
         whole=False,
         slow=True,
         takes=anything,

@@ -11,7 +11,7 @@ from fleet import Running
 
 from .deaths import INTERPRETER, Death, planned
 from .fault import Fault
-from .site import LONGEST, Site
+from .site import Site, any_time
 
 # What writing the drop-in does, in its order: the note of the turn; the copy that CRI-O checks, with the
 # new file in it (first write and rename), and its end; the journal; the new file, its rename, the folder;
@@ -78,14 +78,10 @@ def _before(
     )
 
 
-def _at_random(number: int) -> Fault:
-    def amid(site: Site, running: Running) -> None:
-        """Kill all of Ansible's Python on the node, some time in the run."""
-        site.sleep(0, LONGEST, running)
-        for process in site.processes("/usr/bin/python3"):
-            process.kill()
-
-    return Fault(f"random-{number}", amid=amid, kind="any module killed any time")
+def kill_python(site: Site, _running: Running) -> None:
+    """Kill all of Ansible's Python on the node."""
+    for process in site.processes("/usr/bin/python3"):
+        process.kill()
 
 
 FAULTS = [
@@ -93,7 +89,10 @@ FAULTS = [
     *(_before(death, "unpin-", unpins=True) for death in _UNPINNING),
     *(_before(death, "remove-", removes=True) for death in _REMOVING),
     *(_before(death, "clean-", cleans=True) for death in _CLEANING),
-    *(_at_random(number) for number in range(1, _RANDOM_TIMES + 1)),
+    *(
+        Fault(f"random-{number}", amid=any_time(kill_python), kind="any module killed any time")
+        for number in range(1, _RANDOM_TIMES + 1)
+    ),
 ]
 
 

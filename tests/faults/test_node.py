@@ -17,7 +17,7 @@ from lab.processes import wait_for
 from .deaths import INTERPRETER, Death, halting, is_halted
 from .fault import Fault, anything
 from .proxy import Mood
-from .site import LONGEST, Site
+from .site import Site, any_time
 
 _MEMORY = Path("/sys/fs/cgroup/memory")
 _MEMORY_LIMIT = 512 * 1024
@@ -41,7 +41,7 @@ def kill_crio(site: Site, running: Running) -> None:
     """End CRI-O; systemd starts it again after a while."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
-    _kill_crio_now(site)
+    _kill_crio_now(site, running)
 
 
 def kill_crictl(site: Site, running: Running) -> None:
@@ -56,26 +56,15 @@ def cut_power(site: Site, running: Running) -> None:
     """Cut the power, and turn it on again."""
     site.wait_for_pull()
     site.sleep(0, 2, running)
-    _cut_power_now(site)
+    _cut_power_now(site, running)
 
 
-def _at_random(name: str, act: Callable[[Site], None], number: int) -> Fault:
-    """Have it happen some time in the run, whatever that does then."""
-
-    def amid(site: Site, running: Running) -> None:
-        site.sleep(0, LONGEST, running)
-        act(site)
-
-    kind = f"{name} any time"
-    return Fault(f"{name}-at-random-{number}", amid=amid, takes=anything, kind=kind)
-
-
-def _kill_crio_now(site: Site) -> None:
+def _kill_crio_now(site: Site, _running: Running) -> None:
     for process in site.processes("/usr/bin/crio "):
         process.kill()
 
 
-def _cut_power_now(site: Site) -> None:
+def _cut_power_now(site: Site, _running: Running) -> None:
     site.node.power_cut()
     site.node.start()
 
@@ -85,9 +74,9 @@ def _cut_after_writing(name: str, turn: int, written: Callable[[Site], frozenset
     # The journal's line after the drop-in; it halts before it waits for the disk.
     halt = Death("crio_pinned_file", turn, "write", 4, "STOP")
 
-    def amid(site: Site, _running: Running) -> None:
+    def amid(site: Site, running: Running) -> None:
         wait_for(lambda: is_halted(site.node), "our Python to halt", seconds=60)
-        _cut_power_now(site)
+        _cut_power_now(site, running)
 
     def after(site: Site, _run: Run) -> None:
         assert set(parse_drop_in(site.node.read(DROP_IN)) or ()) == written(site)
@@ -197,8 +186,16 @@ FAULTS = [
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _stalled_and_killed("stall-lifted-kill-python", lifts=True),
     _stalled_and_killed("stall-kill-python", lifts=False),
-    *(_at_random("kill-crio", _kill_crio_now, number) for number in range(1, _RANDOM_TIMES + 1)),
-    *(_at_random("power-cut", _cut_power_now, number) for number in range(1, _RANDOM_TIMES + 1)),
+    *(
+        Fault(
+            f"{name}-at-random-{number}",
+            amid=any_time(act),
+            takes=anything,
+            kind=f"{name} any time",
+        )
+        for name, act in (("kill-crio", _kill_crio_now), ("power-cut", _cut_power_now))
+        for number in range(1, _RANDOM_TIMES + 1)
+    ),
     _clock("clock-a-day-ahead", _DAY),
     _clock("clock-a-day-behind", -_DAY),
 ]
