@@ -19,7 +19,7 @@ from ..module_utils.actions.image_sources import ImageSources
 from ..module_utils.actions.lock import MadeLock, Unresolved, make_lock, verify_lock
 from ..module_utils.actions.measure import Measured, WantedLayer, measure_layers, recall_measures
 from ..module_utils.actions.sources import SourcePlace, read_sources
-from ..module_utils.documents.lock import HEADING, Lock, lock_document
+from ..module_utils.documents.lock import HEADING, VERSION, Lock, lock_document
 from ..module_utils.documents.lock_changes import (
     PoolTotal,
     change_lines,
@@ -28,7 +28,7 @@ from ..module_utils.documents.lock_changes import (
     total_lines,
 )
 from ..module_utils.documents.lock_file import parse_lock
-from ..module_utils.documents.platform import parse_pool_platforms
+from ..module_utils.documents.platform import PoolPlatforms, parse_pool_platforms
 from ..module_utils.documents.readable import readable_bytes, readable_count
 from ..module_utils.documents.sources import PinnedImageSetSource, Source, parse_sources
 from ..module_utils.documents.wanted_set import WantedSet
@@ -78,37 +78,46 @@ class ActionModule(ActionBase):
         )
         result.update(changed=False, unresolved=[])
         try:
-            result.update(self._lock(arguments))
+            result.update(self._answer(arguments))
         except EdgefleetError as error:
             result.update(failed=True, msg=str(error), **error.details())
         return result
 
-    def _lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, arguments: dict[str, Any]) -> dict[str, Any]:
         # No path at all asks for the lock as a value; an empty one is a variable that nobody set.
         if arguments["path"] == "":
             raise EdgefleetError(
                 "writing the lock", "it has no path", "Name one in pin_images_lock."
             )
         sources = _sources(arguments)
-        # In check mode a lock is verified: what is remembered of registries proves nothing.
+        if self._task.check_mode and arguments["path"] and not sources:
+            return self._verify(arguments)
+        return self._lock(arguments, sources)
+
+    def _verify(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return what a lock amounts to, and which of its images do not answer as locked."""
+        path = arguments["path"]
+        lock = _lock_to_verify(path)
+        failed = _not_as_locked(_registry(_skopeo(arguments), ask=True), lock, path)
+        if failed and not arguments["partial"]:
+            problem = f"verifying the lock {path}"
+            return _failed(failed, problem, "did not answer as locked", "Mend them or lock again.")
+        totals = lock_totals(lock)
+        _say_all(total_lines(totals))
+        return {**_values(lock, totals, failed), "changes": None}
+
+    def _lock(self, arguments: dict[str, Any], sources: list[Source]) -> dict[str, Any]:
+        """Lock the sources; in check mode verify the lock that is there as well."""
+        before = _lock_before(arguments["path"])
         verifies = bool(self._task.check_mode and arguments["path"])
-        before = _read_before(arguments["path"], is_needed=verifies and not sources)
-        skopeo = Skopeo(LocalControlHost(), arguments["registry_auth"] or "")
-        folder = f"{cache_folder()}/manifests"
-        registry = Manifests(LocalControlHost(), skopeo, folder, ask=verifies)
-        failed: tuple[Unresolved, ...] = ()
-        if verifies and before:
-            failed = verify_lock(registry, before)
-            answering, asked = len(before.images) - len(failed), len(before.images)
-            images = f"{answering} of {readable_count(asked, 'image')} of {arguments['path']}"
-            _say(f"{images} {'answers' if asked == 1 else 'answer'} as locked")
-        if verifies and before and not sources:
-            return self._verified(before, arguments, failed)
+        skopeo = _skopeo(arguments)
+        registry = _registry(skopeo, ask=verifies)
+        failed = _not_as_locked(registry, before, arguments["path"]) if verifies and before else ()
         platforms = parse_pool_platforms(_platforms(arguments["platforms"]), "platforms")
         images = ImageSources(
             registry, ImageFiles(LocalControlHost(), skopeo, cache_folder()), platforms
         )
-        sets = self._read(sources, arguments, images)
+        sets = self._read(sources, arguments, images, platforms)
         made = make_lock(
             registry, sets, platforms, self._measurer(arguments, skopeo, before), _progress()
         )
@@ -119,16 +128,21 @@ class ActionModule(ActionBase):
         # What is wanted and was locked before fails twice, and is named once.
         still = [one for one in failed if one.reference in wanted]
         each = {one.reference: one for one in (*still, *made.unresolved)}
-        return self._answer(arguments, before, made.lock, tuple(each.values()))
+        return self._locked(arguments, before, made.lock, tuple(each.values()))
 
     def _read(
-        self, sources: list[Source], arguments: dict[str, Any], images: ImageSources
+        self,
+        sources: list[Source],
+        arguments: dict[str, Any],
+        images: ImageSources,
+        platforms: PoolPlatforms,
     ) -> list[WantedSet]:
         place = SourcePlace(
             LocalControlHost(),
             search_folders(self._loader.get_basedir()),
             standard_input(),
             arguments["stores"],
+            platforms,
             warn,
         )
         return read_sources(place, sources, images.read)
@@ -159,18 +173,7 @@ class ActionModule(ActionBase):
 
         return measure
 
-    def _verified(
-        self, lock: Lock, arguments: dict[str, Any], failed: tuple[Unresolved, ...]
-    ) -> dict[str, Any]:
-        """Return what a lock that was asked for alone amounts to."""
-        if failed and not arguments["partial"]:
-            problem = f"verifying the lock {arguments['path']}"
-            return _failed(failed, problem, "did not answer as locked", "Mend them or lock again.")
-        totals = lock_totals(lock)
-        _say_all(total_lines(totals))
-        return {**_values(lock, totals, failed), "changes": None}
-
-    def _answer(
+    def _locked(
         self,
         arguments: dict[str, Any],
         before: Lock | None,
@@ -278,29 +281,58 @@ def _sources(arguments: dict[str, Any]) -> list[Source]:
     return [*shorthand, *parse_sources(listed, "pin_images_sources")]
 
 
-def _read_before(path: str | None, is_needed: bool) -> Lock | None:
-    """Return the lock that is there; one that cannot be read is replaced, and compared to nothing.
+def _skopeo(arguments: dict[str, Any]) -> Skopeo:
+    return Skopeo(LocalControlHost(), arguments["registry_auth"] or "")
 
-    :param is_needed: there is nothing else to go by, so it must be there and be one.
-    :raises EdgefleetError: when it is not.
+
+def _registry(skopeo: Skopeo, ask: bool) -> Manifests:
+    """Return what asks registries; a lock that is verified goes by nothing that is remembered."""
+    return Manifests(LocalControlHost(), skopeo, f"{cache_folder()}/manifests", ask=ask)
+
+
+def _not_as_locked(registry: Manifests, lock: Lock, path: str) -> tuple[Unresolved, ...]:
+    """Return what does not answer as locked, and print how many images do."""
+    failed = verify_lock(registry, lock)
+    answering, asked = len(lock.images) - len(failed), len(lock.images)
+    images = f"{answering} of {readable_count(asked, 'image')} of {path}"
+    _say(f"{images} {'answers' if asked == 1 else 'answer'} as locked")
+    return failed
+
+
+def _lock_to_verify(path: str) -> Lock:
+    """Return the lock that is there.
+
+    :raises EdgefleetError: when there is none, or something else.
+    """
+    text = LocalControlHost().read(os.path.abspath(path))
+    if text is None:
+        raise EdgefleetError(
+            f"reading the lock {path}",
+            f"there is no {os.path.abspath(path)}, and no source to make one from",
+            "Correct pin_images_lock, or name what to lock in pin_images_sets or"
+            " pin_images_sources.",
+        )
+    return parse_lock(load_documents(text, path), path)
+
+
+def _lock_before(path: str | None) -> Lock | None:
+    """Return the lock that is there; a damaged one of ours is replaced, and compared to nothing.
+
+    :raises EdgefleetError: when it is something else, which would be lost.
     """
     text = LocalControlHost().read(os.path.abspath(path)) if path else None
-    if not path:
-        return None
-    if text is None:
-        if is_needed:
-            raise EdgefleetError(
-                f"reading the lock {path}",
-                f"there is no {os.path.abspath(path)}, and no source to make one from",
-                "Correct pin_images_lock, or name what to lock in pin_images_sets or"
-                " pin_images_sources.",
-            )
+    if not path or not text or not text.strip():
         return None
     try:
         return parse_lock(load_documents(text, path), path)
     except EdgefleetError as error:
-        if is_needed:
-            raise
+        # A careless merge leaves a lock that begins like this, and locking again mends it.
+        if not text.startswith(render_document({"version": VERSION}, HEADING)):
+            raise EdgefleetError(
+                f"locking to {path}",
+                f"the file there is no lock that this version reads, and stays: {error.cause}",
+                "Correct pin_images_lock, or remove the file.",
+            ) from None
         warn(f"{error} What changes is not shown.")
         return None
 

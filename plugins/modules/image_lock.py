@@ -190,7 +190,7 @@ changes:
           type: list
           elements: str
     sets:
-      description: Sets of both locks that are for another pool now, or leave out by other patterns.
+      description: Sets of both locks that are for another pool now, or leave out by other patterns or for other reasons.
       type: list
       elements: dict
       contains:
@@ -211,6 +211,42 @@ changes:
           description: Patterns that leave nothing out any more.
           type: list
           elements: str
+        reasons:
+          description: Patterns that leave something out for another reason.
+          type: list
+          elements: dict
+          contains:
+            pattern:
+              description: The pattern.
+              type: str
+            before:
+              description: The reason before.
+              type: str
+            after:
+              description: The reason now.
+              type: str
+    sets_in:
+      description: Sets that came; one that was renamed is here under its new name.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The set's name.
+          type: str
+        pool:
+          description: Its pool, V(null) for every pool.
+          type: str
+    sets_out:
+      description: Sets that went; one that was renamed is here under its old name.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The set's name.
+          type: str
+        pool:
+          description: Its pool, V(null) for every pool.
+          type: str
     transfers:
       description: What that means for the nodes of each pool, by platform.
       type: list

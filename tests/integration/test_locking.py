@@ -393,6 +393,18 @@ def test_node(fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path) -
     assert locking.locked()["sets"][0]["source"] == "node node1"
 
 
+def test_node_that_pulled_by_a_tag(
+    fleet: Fleet, images: list[payload.PushedImage], tmp_path: Path
+) -> None:
+    """CRI-O gives such an image the digests of its index and of one manifest: the index is locked."""
+    both = images[7]
+    fleet.node("node1").exec(["crictl", "pull", f"{both.name}:{both.tag}"])
+    locking = Locking(fleet.lab, tmp_path)
+    assert locking.lock({"node": "node1"}, pin_images_platforms=[AMD, ARM]).rc == 0
+    (locked,) = [one for one in locking.locked()["images"] if both.name in one["reference"]]
+    assert (locked["reference"], set(locked["platforms"])) == (both.reference, {AMD, ARM})
+
+
 def test_two_hundred_images(lab: Lab, locking: Locking) -> None:
     """What is known is not asked for again: that takes half the time, ansible-playbook's own included."""
     references = [image.reference for image in lab.push(payloads.many_small())]
@@ -408,6 +420,8 @@ class BadRegistry:
     def __init__(self) -> None:
         """Start it with nothing."""
         self.answers: dict[str, tuple[int, str, bytes]] = {}
+        # Of paths, how often an error comes before the answer.
+        self.errors: dict[str, int] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -419,6 +433,9 @@ class BadRegistry:
                 )
                 if self.path == "/v2/":
                     status, kind, body = 200, "application/json", b"{}"
+                if outer.errors.get(self.path):
+                    outer.errors[self.path] -= 1
+                    status, kind, body = 502, "text/plain", b"no"
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
@@ -506,7 +523,10 @@ def wanted(bad: BadRegistry, statuses: Sequence[int]) -> list[str]:
 
 def test_registries_that_misbehave(locking: Locking, bad: BadRegistry) -> None:
     """Each image that failed is named in one line with its set and its cause; nothing is written."""
-    locking.path.write_text("as it was")
+    blobs = Blobs()
+    good = bad.serve("empty", blobs.image(), blobs)
+    assert locking.lock({"images": [good], "pool": "edge"}).rc == 0
+    text = locking.path.read_text()
     references = wanted(bad, (401, 404, 429, 500, 502))
     run = locking.lock({"images": [*references, f"{bad.address}/html:v1"], "pool": "edge"})
     assert run.rc != 0
@@ -525,7 +545,28 @@ def test_registries_that_misbehave(locking: Locking, bad: BadRegistry) -> None:
         "status502": "unreachable: ",
     }.items():
         assert expected in said[name], said
-    assert locking.path.read_text() == "as it was"
+    assert locking.path.read_text() == text
+
+
+def test_errors_that_pass(locking: Locking, bad: BadRegistry) -> None:
+    """A registry's error is not the end: it is asked again."""
+    blobs = Blobs()
+    reference = bad.serve("busy", blobs.image(), blobs)
+    path = f"/v2/busy/manifests/{reference.partition('@')[2]}"
+    bad.errors = {path: 2}
+    assert locking.lock({"images": [reference], "pool": "edge"}).rc == 0
+    assert locking.references() == [reference]
+    assert bad.errors == {path: 0}
+
+
+def test_a_path_of_something_else(locking: Locking, images: list[payload.PushedImage]) -> None:
+    """A playbook in the place of the lock stays as it is."""
+    playbook = "---\n- hosts: edge\n  roles: [app]\n"
+    locking.path.write_text(playbook)
+    run = locking.lock({"images": [images[0].reference], "pool": "edge"})
+    assert run.rc != 0
+    assert f"locking to {locking.path}: the file there is no lock that this version" in run.output
+    assert locking.path.read_text() == playbook
 
 
 def test_no_layers_at_all(locking: Locking, bad: BadRegistry) -> None:

@@ -19,7 +19,7 @@ from ..documents.lock import (
     platforms_of_references,
 )
 from ..documents.locked_images import LockedLayer
-from ..documents.platform import PoolPlatforms, platform_of
+from ..documents.platform import PoolPlatforms
 from ..documents.wanted_set import WantedSet
 from ..node.manifests import Manifests
 from ..node.reading_host import CommandFailed
@@ -86,6 +86,8 @@ def make_lock(
     digests, unknown = _resolve_tags(registry, tagged)
     described = [one.resolved(digests) for one in sets]
     wanted = platforms_of_references(described, platforms)
+    # One tag for two digests is refused before anything else is asked or fetched.
+    build_lock(described, platforms, {reference: {} for reference in wanted}, {})
     resolution = resolve(registry, wanted, lambda done: progress(done, len(wanted)))
     failed = [*unknown, *resolution.unresolved]
     # A lock with failures is hardly ever written: no link carries layers for it.
@@ -224,8 +226,8 @@ def manifests_on(
     repository, _at, digest = reference.partition("@")
     top = parse_manifest(registry.manifest(reference), digest, reference)
     if isinstance(top, Manifest):
-        built = platform_of(registry.config(reference, top))
-        return {require_platform(one, [built], reference): (digest, top) for one in platforms}
+        config = registry.config(reference, top)
+        return {require_platform(one, config, reference): (digest, top) for one in platforms}
     return {
         platform: (one.digest, _of_index(registry, f"{repository}@{one.digest}", one, platform))
         for platform, one in manifests_for(top, platforms, reference).items()
@@ -237,5 +239,5 @@ def _of_index(registry: Manifests, reference: str, entry: IndexEntry, platform: 
     if isinstance(manifest, Index):
         raise InvalidManifest(f"reading {reference}", "an index lies inside an index")
     if entry.platform is None:
-        require_platform(platform, [platform_of(registry.config(reference, manifest))], reference)
+        require_platform(platform, registry.config(reference, manifest), reference)
     return manifest

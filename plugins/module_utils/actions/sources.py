@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
@@ -12,10 +13,12 @@ from ..documents.checksum import check_content, parse_checksum_file, parse_check
 from ..documents.component import Component, apply_exclusions, unique
 from ..documents.lock import InvalidLock, Lock
 from ..documents.lock_file import parse_lock
-from ..documents.microshift import parse_microshift_release
+from ..documents.microshift import architecture_of_list, parse_microshift_release
 from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
-from ..documents.readable import readable_names
+from ..documents.platform import PoolPlatforms
+from ..documents.readable import readable_count, readable_names
 from ..documents.reference import parse_reference
+from ..documents.shape import shown
 from ..documents.sources import (
     STANDARD_INPUT,
     CatalogSource,
@@ -29,13 +32,13 @@ from ..documents.sources import (
 )
 from ..documents.wanted_set import WantedSet, check_names
 from ..documents.workloads import parse_workloads
-from ..documents.yaml_text import load_documents
+from ..documents.yaml_text import RepeatedKey, load_documents
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
 from ..node.host import Host
 
 _ENDINGS = (".yaml", ".yml", ".json")
-# How many objects of unknown kinds, or images, a warning names.
+# How many images, or keys that stand twice, a warning names.
 _SHOWN_MAX = 5
 _LOCK_NEEDED = "Check the path, or make the lock with lock_images."
 
@@ -50,13 +53,15 @@ class SourcePlace:
 
     ``folders`` are where a relative path is looked for, in this order, as absolute paths;
     ``standard_input`` is the path at which that can be read; ``stores`` are, per node that is a
-    source, the references by digest that it holds; ``warn`` is told what stops nothing.
+    source, the references by digest that it holds; ``platforms`` are those of the pools' nodes;
+    ``warn`` is told what stops nothing.
     """
 
     host: Host
     folders: Sequence[str]
     standard_input: str
     stores: Mapping[str, Sequence[str]]
+    platforms: PoolPlatforms
     warn: Callable[[str], None]
 
 
@@ -193,28 +198,74 @@ def _read_source(place: SourcePlace, source: Any, read_image: _ReadImage) -> _Co
 
 
 def _read_microshift(place: SourcePlace, source: MicroshiftSource) -> _Contents:
-    located = find(place.host, source.path, place.folders)
-    release = parse_microshift_release(place.host.read(located) or "", located)
-    return f"microshift {source.path} ({release.base})", release.components
+    files = [file for path in source.paths for file in _microshift_lists(place, path, source)]
+    releases = [parse_microshift_release(place.host.read(one) or "", one) for one in files]
+    bases = dict.fromkeys(release.base for release in releases)
+    components = unique(one for release in releases for one in release.components)
+    return f"microshift {', '.join(source.paths)} ({', '.join(bases)})", components
+
+
+def _microshift_lists(place: SourcePlace, path: str, source: MicroshiftSource) -> list[str]:
+    """Return a file as it is, and of a folder the lists for the one architecture of the pool.
+
+    MicroShift's packages bring the lists for every architecture, and most images of each are built
+    for that one alone.
+    """
+    located = find(place.host, path, place.folders)
+    below = place.host.files_below(located)
+    if not below:
+        return [located]
+    platforms = place.platforms.of(source.pool, f"set {source.set!r}")
+    wanted = {"", *(one.split("/")[1] for one in platforms)}
+    lists = {one: architecture_of_list(one) for one in below if one.endswith(".json")}
+    fitting = [one for one, architecture in lists.items() if architecture in wanted]
+    if not fitting:
+        there = ", ".join(one[len(located) :].lstrip("/") for one in lists)
+        raise UnreadableSource(
+            f"reading {located}",
+            f"it has no list for {', '.join(platforms)}",
+            f"There are: {there or 'none'}.",
+        )
+    several = sorted({lists[one] for one in fitting} - {""})
+    if len(several) > 1:
+        raise UnreadableSource(
+            f"reading {located}",
+            f"it has lists for {' and '.join(several)}, and each is for nodes of that one only",
+            "Give each architecture an entry of its own, with 'set' and a 'pool' that"
+            " pin_images_platforms has with that architecture.",
+        )
+    return fitting
 
 
 def _read_manifests(place: SourcePlace, source: ManifestsSource) -> _Contents:
     components: list[Component] = []
+    unknown: Counter[str] = Counter()
     for path in source.paths:
         for text, file in _texts(place, path):
             workloads = parse_workloads(text, file)
             components += workloads.components
-            if workloads.unknown:
-                names = [f"{one.kind} {one.name}" for one in workloads.unknown]
-                place.warn(
-                    f"{file}: images of these objects are not locked: {readable_names(names, _SHOWN_MAX)}"
-                )
-    shown = ["standard input" if one == STANDARD_INPUT else one for one in source.paths]
+            unknown.update(workloads.unknown)
+            _warn_of_repeated_keys(place, file, workloads.repeated)
+    if unknown:
+        kinds = [f"{kind} ({readable_count(unknown[kind], 'object')})" for kind in unknown]
+        place.warn(
+            f"set {source.set!r}: images in objects of these kinds are not locked: {', '.join(kinds)}"
+        )
+    names = ["standard input" if one == STANDARD_INPUT else one for one in source.paths]
     if not components:
         raise UnreadableSource(
-            f"reading {', '.join(shown)}", "no workload there has an image", "Check the path."
+            f"reading {', '.join(names)}", "no workload there has an image", "Check the path."
         )
-    return f"manifests {', '.join(shown)}", unique(components)
+    return f"manifests {', '.join(names)}", unique(components)
+
+
+def _warn_of_repeated_keys(place: SourcePlace, file: str, repeated: Sequence[RepeatedKey]) -> None:
+    if repeated:
+        keys = [f"{shown(one.key)} in line {one.line}" for one in repeated]
+        named = readable_names(keys, _SHOWN_MAX)
+        place.warn(
+            f"{file}: of keys that stand twice the last value counts, as in Kubernetes: {named}"
+        )
 
 
 def _texts(place: SourcePlace, path: str) -> Iterator[tuple[str, str]]:

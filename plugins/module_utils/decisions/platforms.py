@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Collection, Iterable, Mapping
 
+from ..documents.platform import platform_of
 from ..errors import EdgefleetError
 from ..observed.manifest import Index, IndexEntry
 
@@ -66,13 +67,17 @@ def _name(platform: Mapping[str, Any]) -> str:
     return f"{system}/{architecture}/{variant}" if variant else f"{system}/{architecture}"
 
 
-def require_platform(platform: str, built: Collection[str], reference: str) -> str:
-    """Return ``platform`` when the image was built for it.
+def require_platform(platform: str, config: Mapping[str, Any], reference: str) -> str:
+    """Return ``platform`` when a single manifest with this image configuration does for it.
 
-    :raises PlatformMissing: when it was not.
+    Its variant counts as in an index. A default one that is spelled out does as well: CRI-O, which
+    knows none in an index, takes a single manifest as it is.
+
+    :raises PlatformMissing: when it does not.
     """
-    if platform not in built:
-        raise _missing(platform, built, reference)
+    built = _name(config)
+    if platform != platform_of(config) and built not in _compatible_with(platform):
+        raise _missing(platform, {built}, reference)
     return platform
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Iterator, Mapping, NoReturn, Sequence
 
 from ..errors import EdgefleetError
@@ -68,13 +68,19 @@ class Catalog:
 class ChannelChoice:
     """A channel's head; or, with a bound, every bundle in it from one version to another.
 
-    Bounds are inclusive, and order as semantic versions do: 4.14.0-202310201027 is less than
-    4.14.0.
+    Bounds are inclusive. One without a pre-release means all of its version: Red Hat stamps the
+    builds of 4.14.0 as pre-releases, such as 4.14.0-202310201027. One with a pre-release orders as
+    semantic versions do.
     """
 
     name: str
     min_version: Version | None = None
     max_version: Version | None = None
+
+    def lowest(self) -> Version | None:
+        """Return the first version that the lower bound means, as in ranges of OLM: 4.14.0-0."""
+        low = self.min_version
+        return replace(low, pre_release=("0",)) if low and not low.pre_release else low
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,7 @@ def _of_channel(package: Package, choice: ChannelChoice, origin: str) -> list[Bu
     versions = {
         one.name: parse_version(one.version, f"bundle {one.name!r} in {where}") for one in bundles
     }
-    low, high = choice.min_version, choice.max_version
+    low, high = choice.lowest(), choice.max_version
     chosen = [
         one
         for one in bundles

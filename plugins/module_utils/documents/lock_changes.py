@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, Mapping
 
-from .lock import Lock
+from .lock import Lock, LockedSet
 from .locked_images import BLOCK, LockedLayer
 from .readable import readable_bytes, readable_count, readable_names
 
@@ -62,6 +62,15 @@ class PoolImages:
 
 
 @dataclass(frozen=True)
+class ChangedReason:
+    """A pattern that leaves something out for another reason than before."""
+
+    pattern: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class ChangedSet:
     """A set of both locks, for another pool (None: every pool) or with other exclusions."""
 
@@ -70,6 +79,15 @@ class ChangedSet:
     pool_after: str | None
     patterns_in: tuple[str, ...]
     patterns_out: tuple[str, ...]
+    reasons: tuple[ChangedReason, ...]
+
+
+@dataclass(frozen=True)
+class PoolSet:
+    """A set of one lock alone, and its pool (None: every pool)."""
+
+    name: str
+    pool: str | None
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,8 @@ class LockChanges:
     """What is in one lock and not in another; an image whose tag moved is not named twice.
 
     ``pools`` and ``sets`` are those where something changed. ``names`` are, for the images that
-    came and went, what their sources call them.
+    came and went, what their sources call them. A set that was renamed went under its old name, and
+    came under the new one.
     """
 
     images_in: tuple[str, ...]
@@ -85,6 +104,8 @@ class LockChanges:
     moved: tuple[MovedTag, ...]
     pools: tuple[PoolImages, ...]
     sets: tuple[ChangedSet, ...]
+    sets_in: tuple[PoolSet, ...]
+    sets_out: tuple[PoolSet, ...]
     transfers: tuple[PoolTransfer, ...]
     names: Mapping[str, tuple[str, ...]]
 
@@ -120,6 +141,8 @@ def compare_locks(before: Lock, after: Lock) -> LockChanges:
         moved=moved,
         pools=pools,
         sets=_changed_sets(before, after),
+        sets_in=_sets_of_one(after, before),
+        sets_out=_sets_of_one(before, after),
         names={one: named[one] for one in sorted(shown) if one in named},
         transfers=tuple(
             _transfer(before, after, pool, platform)
@@ -138,6 +161,10 @@ def change_lines(changes: LockChanges) -> list[str]:
     lines = [f"moved {one.name}: {one.before} -> {one.after}" for one in changes.moved]
     lines += [f"in    {_named(one, changes.names)}" for one in changes.images_in]
     lines += [f"out   {_named(one, changes.names)}" for one in changes.images_out]
+    lines += [f"set {one.name}: new, for {one.pool or _EVERY_POOL}" for one in changes.sets_in]
+    lines += [
+        f"set {one.name}: gone, was for {one.pool or _EVERY_POOL}" for one in changes.sets_out
+    ]
     lines += [line for one in changes.sets for line in _set_lines(one)]
     lines += [line for one in changes.pools for line in _pool_lines(one, changes.names)]
     lines += [
@@ -156,6 +183,10 @@ def _set_lines(one: ChangedSet) -> list[str]:
         lines.append(f"set {one.name}: for {after}, was for {before}")
     lines += [f"set {one.name}: excludes {pattern!r}" for pattern in one.patterns_in]
     lines += [f"set {one.name}: excludes {pattern!r} no more" for pattern in one.patterns_out]
+    lines += [
+        f"set {one.name}: excludes {why.pattern!r} with the reason {why.after!r}, was {why.before!r}"
+        for why in one.reasons
+    ]
     return lines
 
 
@@ -231,15 +262,44 @@ def _pool_images(
     return tuple(found)
 
 
+def _sets_of_one(lock: Lock, other: Lock) -> tuple[PoolSet, ...]:
+    """Return the sets that the other lock has not."""
+    names = sorted(set(lock.sets) - set(other.sets))
+    return tuple(PoolSet(name, lock.sets[name].pool) for name in names)
+
+
 def _changed_sets(before: Lock, after: Lock) -> tuple[ChangedSet, ...]:
-    changed = []
-    for name in sorted(set(before.sets) & set(after.sets)):
-        old, new = before.sets[name], after.sets[name]
-        was, now = ({left.pattern for left in one.left_out} for one in (old, new))
-        if old.pool != new.pool or was != now:
-            patterns_in, patterns_out = tuple(sorted(now - was)), tuple(sorted(was - now))
-            changed.append(ChangedSet(name, old.pool, new.pool, patterns_in, patterns_out))
-    return tuple(changed)
+    names = sorted(set(before.sets) & set(after.sets))
+    pairs = [(before.sets[name], after.sets[name]) for name in names]
+    return tuple(
+        _changed_set(old, new)
+        for old, new in pairs
+        if (old.pool, _reasons(old)) != (new.pool, _reasons(new))
+    )
+
+
+def _changed_set(old: LockedSet, new: LockedSet) -> ChangedSet:
+    was, now = _reasons(old), _reasons(new)
+    return ChangedSet(
+        name=new.name,
+        pool_before=old.pool,
+        pool_after=new.pool,
+        patterns_in=tuple(sorted(set(now) - set(was))),
+        patterns_out=tuple(sorted(set(was) - set(now))),
+        reasons=tuple(
+            ChangedReason(pattern, was[pattern], now[pattern])
+            for pattern in sorted(set(was) & set(now))
+            if was[pattern] != now[pattern]
+        ),
+    )
+
+
+def _reasons(one: LockedSet) -> dict[str, str]:
+    """Return why each pattern leaves something out; a lock that was edited may say several."""
+    found: dict[str, set[str]] = {}
+    for left in one.left_out:
+        found.setdefault(left.pattern, set()).add(left.reason)
+    return {pattern: "; ".join(sorted(some)) for pattern, some in found.items()}
 
 
 def _transfer(before: Lock, after: Lock, pool: str | None, platform: str) -> PoolTransfer:

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of images that MicroShift ships as ``/usr/share/microshift/release/*.json``."""
+"""The lists of images that MicroShift ships as ``/usr/share/microshift/release/*.json``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ from .component import Component, parse_component
 from .json_text import load_json
 from .shape import is_name, shown
 
+# What OCI platforms call the machines that the names of the lists end with, as `uname -m` has them.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
 
 class InvalidMicroshiftRelease(EdgefleetError):
     """A file that is not MicroShift's list of images."""
+
+
+def architecture_of_list(path: str) -> str:
+    """Return the architecture for which a list is, as platforms name it; empty where none is said.
+
+    :param path: ``release-x86_64.json``, or ``release-olm-x86_64.json`` and the like for what is
+        installed beside MicroShift.
+    """
+    return _ARCHITECTURES.get(path.rpartition("-")[2].partition(".")[0], "")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ type               value                                                       s
 pinned_image_set   a path, a document, or a list of both                       the documents' own
 images             a list of references by digest or tag                       images
 release            an OpenShift release image by tag or digest                 release-<tag>
-microshift         the path of MicroShift's list of images                     microshift
+microshift         a path of MicroShift's lists of images, or a list of them   microshift
 catalog            an operator catalog image; ``packages`` beside it           catalog-<name>
 manifests          a path or a list of them, ``-`` for standard input          manifests
 node               the inventory name of a node that holds what is wanted      node-<name>
@@ -77,9 +77,9 @@ class ReleaseSource(Source):
 
 @dataclass(frozen=True)
 class MicroshiftSource(Source):
-    """The path of MicroShift's list of images."""
+    """Paths of files of MicroShift's lists of images, or of the folder where it has them."""
 
-    path: str
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ def _release(entry: Mapping[str, Any], where: str, number: int) -> Source:
 
 
 def _microshift(entry: Mapping[str, Any], where: str, number: int) -> Source:
-    path = _one_line(entry, "microshift", where)
-    return MicroshiftSource(*_common(entry, where, number, "microshift"), path)
+    paths = _paths(entry, "microshift", where, "A path, or a list of paths, is needed.")
+    return MicroshiftSource(*_common(entry, where, number, "microshift"), paths)
 
 
 def _catalog(entry: Mapping[str, Any], where: str, number: int) -> Source:
@@ -205,15 +205,8 @@ def _catalog(entry: Mapping[str, Any], where: str, number: int) -> Source:
 
 
 def _manifests(entry: Mapping[str, Any], where: str, number: int) -> Source:
-    value = entry["manifests"]
-    paths = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    odd = [one for one in paths if not is_name(one)]
-    if odd or not paths:
-        _refuse(
-            where,
-            f"manifests {f'holds {shown(odd[0])}' if odd else 'is empty'}",
-            f"A path, a list of paths, or {STANDARD_INPUT!r} for standard input is needed.",
-        )
+    needed = f"A path, a list of paths, or {STANDARD_INPUT!r} for standard input is needed."
+    paths = _paths(entry, "manifests", where, needed)
     return ManifestsSource(*_common(entry, where, number, "manifests"), paths)
 
 
@@ -269,14 +262,25 @@ def _channel(value: Any, where: str) -> ChannelChoice:
     if not isinstance(value, Mapping):
         return ChannelChoice(_one_line({"name": value}, "name", where))
     _check_keys(value, ("name", "min_version", "max_version"), where)
-    low, high = _bound(value, "min_version", where), _bound(value, "max_version", where)
+    bounds = (_bound(value, key, where) for key in ("min_version", "max_version"))
+    choice = ChannelChoice(_one_line(value, "name", where), *bounds)
+    low, high = choice.lowest(), choice.max_version
     if low is not None and high is not None and low > high:
         _refuse(where, "min_version is greater than max_version", "Exchange them.")
-    return ChannelChoice(_one_line(value, "name", where), low, high)
+    return choice
 
 
 def _bound(value: Mapping[str, Any], key: str, where: str) -> Version | None:
     return None if value.get(key) is None else parse_version(value[key], f"{key} of {where}")
+
+
+def _paths(entry: Mapping[str, Any], key: str, where: str, needed: str) -> tuple[str, ...]:
+    value = entry[key]
+    paths = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    odd = [one for one in paths if not is_name(one)]
+    if odd or not paths:
+        _refuse(where, f"{key} {f'holds {shown(odd[0])}' if odd else 'is empty'}", needed)
+    return paths
 
 
 def _list(value: Mapping[str, Any], key: str, where: str) -> Iterable[Any]:

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, NoReturn
 
 from ..errors import EdgefleetError
 from .component import Component, parse_component, unique
 from .shape import check_expansion, check_length, is_name, shown
-from .yaml_text import InvalidYaml, load_documents
+from .yaml_text import InvalidYaml, RepeatedKey, load_kubernetes_documents
 
 # A rendered platform has some megabytes. In characters.
 _TEXT_MAX = 64 * 1024 * 1024
 # What templates are written in: Go's (Helm) and Jinja's.
 _TEMPLATE_MARKS = ("{{", "{%")
 # API groups of the workloads, as they are and as they were ("" is the core group), and the way
-# to their pod spec (k8s.io/api).
+# to their pod spec (k8s.io/api; apps/v1 of github.com/openshift/api, legacy.go there).
 _APPS = ("apps", "extensions")
 _TEMPLATE = ("spec", "template", "spec")
 _WORKLOADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -31,6 +32,7 @@ _WORKLOADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ReplicaSet": (_APPS, _TEMPLATE),
     "Job": (("batch",), _TEMPLATE),
     "CronJob": (("batch",), ("spec", "jobTemplate", "spec", "template", "spec")),
+    "DeploymentConfig": (("apps.openshift.io", ""), _TEMPLATE),
 }
 _CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 _LIST = "List"
@@ -44,7 +46,7 @@ class InvalidWorkload(EdgefleetError):
 
 @dataclass(frozen=True)
 class ObjectName:
-    """An object that is no workload; either is empty where it has none."""
+    """What an object calls itself; either is empty where it has none."""
 
     kind: str
     name: str
@@ -54,12 +56,14 @@ class ObjectName:
 class Workloads:
     """The images of a text's workloads, named ``kind/name/container`` or ``kind/name/volume``.
 
-    ``unknown`` are objects of other kinds that hold containers or an image all the same, as
-    custom resources do: their images are not among the components.
+    ``unknown`` counts, by kind and group as in ``Cluster.example.com``, the objects of other kinds
+    that hold containers or an image all the same, as custom resources do: their images are not
+    among the components. Of each of the ``repeated`` keys the last value was taken.
     """
 
     components: tuple[Component, ...]
-    unknown: tuple[ObjectName, ...]
+    unknown: Mapping[str, int]
+    repeated: tuple[RepeatedKey, ...]
 
 
 def parse_workloads(text: str, origin: str) -> Workloads:
@@ -72,21 +76,21 @@ def parse_workloads(text: str, origin: str) -> Workloads:
     """
     check_length(text, _TEXT_MAX, origin)
     try:
-        documents = load_documents(text, origin)
+        documents, repeated = load_kubernetes_documents(text, origin)
     except InvalidYaml:
         if any(mark in text for mark in _TEMPLATE_MARKS):
             _refuse_template(origin, "it is a template and no YAML")
         raise
     check_expansion(documents, origin)
     components: list[Component] = []
-    unknown: list[ObjectName] = []
+    unknown: Counter[str] = Counter()
     for one in _objects(documents, origin):
         found = _workload_components(one, origin)
         if found is not None:
             components += found
         elif _holds_an_image(one):
-            unknown.append(_object_name(one))
-    return Workloads(unique(components), _each_once(unknown))
+            unknown[_kind(one)] += 1
+    return Workloads(unique(components), unknown, repeated)
 
 
 def _objects(documents: list[Any], origin: str) -> Iterator[Mapping[str, Any]]:
@@ -168,6 +172,13 @@ def _object_name(one: Mapping[str, Any]) -> ObjectName:
     return ObjectName(str(kind) if is_name(kind) else "", str(name) if is_name(name) else "")
 
 
+def _kind(one: Mapping[str, Any]) -> str:
+    """Return an object's kind and group, as kubectl names a custom resource."""
+    kind, version = _object_name(one).kind or "no kind", one.get("apiVersion")
+    group = str(version).rpartition("/")[0] if is_name(version) else ""
+    return f"{kind}.{group}" if group else kind
+
+
 def _holds_an_image(one: Mapping[str, Any]) -> bool:
     """Say whether containers, or an image that is text, are anywhere in an object."""
     seen: set[int] = set()
@@ -188,10 +199,6 @@ def _holds_an_image(one: Mapping[str, Any]) -> bool:
 
 def _has_containers(value: Mapping[str, Any]) -> bool:
     return any(isinstance(value.get(key), list) and value[key] for key in _CONTAINER_LISTS)
-
-
-def _each_once(names: list[ObjectName]) -> tuple[ObjectName, ...]:
-    return tuple(dict.fromkeys(names))
 
 
 def _refuse(where: str, cause: str) -> NoReturn:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Callable
 
 try:
     import yaml
@@ -20,21 +21,53 @@ from ..errors import EdgefleetError
 _NEVER_FOLD = 1_000_000
 # A key that stands for more than itself (yaml.org/type/merge).
 _MERGE_KEY = "<<"
+# Types that YAML 1.1 gives plain text and 1.2 does not: a lone = is no value that PyYAML can build,
+# and 2020-13-45 is no date.
+_TEXT_TAGS = ("tag:yaml.org,2002:value", "tag:yaml.org,2002:timestamp")
+# Told a key that stands twice in a mapping, and where.
+_Twice = Callable[[str, Any], None]
 
 
 class InvalidYaml(EdgefleetError):
     """Text that is not YAML."""
 
 
+@dataclass(frozen=True)
+class RepeatedKey:
+    """A key that stands in its mapping before already, and its line, from one on."""
+
+    key: str
+    line: int
+
+
 def load_documents(text: str, origin: str) -> list[Any]:
-    """Load every document of ``text``; empty documents are left out.
+    """Load every document of ``text``; empty documents are left out. Dates are text.
 
     :param origin: the file's name, for the message.
-    :raises InvalidYaml: with line and column, or when PyYAML is missing.
+    :raises InvalidYaml: with line and column, also where a key stands twice in a mapping; or when
+        PyYAML is missing.
     """
+    return _documents(text, origin, _refuse_twice)
+
+
+def load_kubernetes_documents(text: str, origin: str) -> tuple[list[Any], tuple[RepeatedKey, ...]]:
+    """Load every document as Kubernetes does: of a key that stands twice the last value counts.
+
+    :param origin: the file's name, for the message.
+    :returns: the documents, without empty ones, and such keys by their lines.
+    :raises InvalidYaml: as :func:`load_documents`, but for these keys.
+    """
+    repeated: set[RepeatedKey] = set()
+    documents = _documents(
+        text, origin, lambda key, mark: repeated.add(RepeatedKey(key, mark.line + 1))
+    )
+    return documents, tuple(sorted(repeated, key=lambda one: (one.line, one.key)))
+
+
+def _documents(text: str, origin: str, twice: _Twice) -> list[Any]:
     _require_pyyaml(f"reading {origin}")
     try:
-        documents = _load(text)
+        documents = _load(text, twice)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -52,11 +85,12 @@ class _Unusual(Exception):
     """Something in a document that only the whole of PyYAML knows to build."""
 
 
-def _load(text: str) -> list[Any]:
+def _load(text: str, twice: _Twice) -> list[Any]:
+    loader = _loader(twice)
     try:
-        return _Builder(text).documents()
+        return _Builder(loader(text), twice).documents()
     except _Unusual:
-        return list(yaml.load_all(text, Loader=_loader()))
+        return list(yaml.load_all(text, Loader=loader))
 
 
 class _Builder:
@@ -65,8 +99,9 @@ class _Builder:
     PyYAML's way by nodes costs five seconds for a lock of ten thousand images.
     """
 
-    def __init__(self, text: str) -> None:
-        self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    def __init__(self, loader: Any, twice: _Twice) -> None:
+        self._loader = loader
+        self._twice = twice
         self._scalars: dict[str, Any] = {}
 
     def documents(self) -> list[Any]:
@@ -109,7 +144,7 @@ class _Builder:
                 raise _Unusual
             key = self._value(event)
             if key in values:
-                raise _twice(event.value, event.start_mark)
+                self._twice(event.value, event.start_mark)
             values[key] = self._value(self._loader.get_event())
 
     def _scalar(self, event: Any) -> Any:
@@ -122,27 +157,38 @@ class _Builder:
         return self._scalars[text]
 
 
-def _twice(key: str, mark: Any) -> Exception:
+def _refuse_twice(key: str, mark: Any) -> None:
     problem = f"the key {key!r} stands twice"
-    error: Exception = yaml.constructor.ConstructorError(None, None, problem, mark)
-    return error
+    raise yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
-def _loader() -> type:
-    """Return PyYAML's safe loader, made to refuse what it would lose without a word.
+def _loader(twice: _Twice) -> Any:
+    """Return PyYAML's safe loader, made to tell what it would lose without a word.
 
     Of a key that stands twice in a mapping, as a careless merge leaves it, PyYAML keeps the last.
     """
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # C or Python
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        def __init__(self, stream: str) -> None:
+            super().__init__(stream)
+            self._told: set[Any] = set()
+
+        def flatten_mapping(self, node: Any) -> None:
+            # It comes here first as it is written, and then with what it merges among its keys.
+            if node not in self._told:
+                self._told.add(node)
+                self._tell(node)
+            super().flatten_mapping(node)
+
+        def _tell(self, node: Any) -> None:
             seen = set()
             for key in [one for one, _value in node.value if isinstance(one, yaml.ScalarNode)]:
                 if key.value in seen:
-                    raise _twice(key.value, key.start_mark)
+                    twice(key.value, key.start_mark)
                 seen.add(key.value)
-            return super().construct_mapping(node, deep)
 
+    for tag in _TEXT_TAGS:
+        Loader.add_constructor(tag, Loader.construct_yaml_str)
     return Loader
 
 

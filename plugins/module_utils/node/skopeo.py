@@ -18,6 +18,11 @@ _TIMEOUT = "60s"
 # (actions/lock.py) can find it silent together, and each has waited for all of that time.
 _SILENCES = 8
 _SILENT = ("timeout", "unreachable")
+# How long to wait before what a registry answered with an error, or a link broke, is asked again, in
+# seconds. skopeo 1.9.3 with --retry-times tries again where nobody listens, and not after a 502.
+_WAITS = (1.0, 2.0)
+# What skopeo says where no connection came about, or nothing came over it: that does not pass so soon.
+_NOBODY = ("dial tcp", "i/o timeout")
 # While layers come: seconds, and in addition what they take at so many bytes a second (1 Mbit).
 _LAYERS_TIMEOUT = 300
 _SLOWEST_LINK = 125_000
@@ -84,8 +89,7 @@ class Skopeo:
             cause = f"not asked, as {registry} did not answer {silences} times in a row: {last}"
             raise CommandFailed(problem, cause, "", Completed((), 1, "", ""))
         argv = [self._program, "--command-timeout", _TIMEOUT, "inspect", *options, *self._auth]
-        completed = self._host.run([*argv, f"docker://{reference}"])
-        cause = readable_message(completed.stderr) if completed.rc else ""
+        completed, cause = self._tried([*argv, f"docker://{reference}"])
         with self._lock:
             silences = self._silences.get(registry, (0, ""))[0]
             is_silent = classify_failure(cause) in _SILENT
@@ -93,3 +97,21 @@ class Skopeo:
         if completed.rc != 0:
             raise CommandFailed(problem, cause, "", completed)
         return completed.stdout
+
+    def _tried(self, argv: Sequence[str]) -> tuple[Completed, str]:
+        """Return how skopeo ended, and why it failed: a failure that may pass is tried again."""
+        for wait in _WAITS:
+            completed, cause = self._ended(argv)
+            if not _may_pass(cause):
+                return completed, cause
+            self._host.sleep(wait)
+        return self._ended(argv)
+
+    def _ended(self, argv: Sequence[str]) -> tuple[Completed, str]:
+        completed = self._host.run(argv)
+        return completed, readable_message(completed.stderr) if completed.rc else ""
+
+
+def _may_pass(cause: str) -> bool:
+    """Say whether it is a registry's error, or a connection that broke, by skopeo's message."""
+    return classify_failure(cause) == "unreachable" and not any(one in cause for one in _NOBODY)

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping
 
 from ..errors import EdgefleetError
+
+# Beside manifests by their digests, a store has the one whose layers it holds under this name
+# (ImageDigestBigDataKey of go.podman.io/storage, images.go).
+_MANIFEST = "manifest"
 
 
 class UnreadableAnswer(EdgefleetError):
@@ -31,9 +35,14 @@ class DaemonImage:
 
 @dataclass(frozen=True)
 class StoredNames:
-    """The exact names of the images in one or more stores: what pins are matched against."""
+    """The exact names of the images in one or more stores: what pins are matched against.
+
+    ``instances`` are, by identifier, the digests of the manifests that the images were made of: of
+    an image that was pulled by an index, one of that index.
+    """
 
     names_by_identifier: dict[str, frozenset[str]]
+    instances: Mapping[str, str] = field(default_factory=dict)
 
     def names_of(self, identifier: str) -> frozenset[str]:
         """Return the names of one image; none when it is unknown."""
@@ -44,7 +53,7 @@ class StoredNames:
         merged = dict(self.names_by_identifier)
         for identifier, names in other.names_by_identifier.items():
             merged[identifier] = merged.get(identifier, frozenset()) | names
-        return StoredNames(merged)
+        return StoredNames(merged, {**self.instances, **other.instances})
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,8 @@ class ImageStore:
     def digest_references(self) -> tuple[str, ...]:
         """Return every image by digest, sorted: as it was pulled, or else as its tag is known.
 
-        An image of a tag alone has the digests that the daemon gives it in that repository.
+        An image of a tag alone has the digests that the daemon gives it in that repository. Beside
+        that of an index, the digest of its own manifest is left out: it is for one platform only.
         """
         found: set[str] = set()
         for image in self.images:
@@ -75,10 +85,12 @@ class ImageStore:
             by_digest = {name for name in names if "@" in name}
             repositories = {_repository(name) for name in names - by_digest}
             repositories -= {_repository(name) for name in by_digest}
-            found |= by_digest
-            found.update(
+            tagged = {
                 name for name in image.names if "@" in name and _repository(name) in repositories
-            )
+            }
+            instance = self.stored.instances.get(image.identifier, "")
+            indexes = {name for name in tagged if name.partition("@")[2] != instance}
+            found |= by_digest | (indexes or tagged)
         return tuple(sorted(found))
 
     def image_named(self, name: str) -> DaemonImage | None:
@@ -167,9 +179,10 @@ def parse_images_json(text: str) -> StoredNames:
     document = _load(text, "reading the store's images.json")
     try:
         return StoredNames(
-            {str(image["id"]): frozenset(image.get("names") or []) for image in document}
+            {str(image["id"]): frozenset(image.get("names") or []) for image in document},
+            {str(image["id"]): _instance(image) for image in document},
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableAnswer("reading the store's images.json", f"it lacks {error}") from None
 
 
@@ -250,6 +263,11 @@ def parse_container_images(text: str) -> frozenset[str]:
         return frozenset(str(one["image"]) for one in document if one.get("image"))
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableAnswer(problem, f"it lacks {error}") from None
+
+
+def _instance(image: Mapping[str, Any]) -> str:
+    """Return the digest of the manifest that an image was made of; empty when nothing says it."""
+    return str((image.get("big-data-digests") or {}).get(_MANIFEST) or "")
 
 
 def _repository(name: str) -> str:

@@ -141,6 +141,22 @@ def test_unresolved(host: FakeHost, calls: list[Call], cause: str, message: str)
     assert message in one.message
 
 
+def test_variants(host: FakeHost) -> None:
+    """A less capable one does, in an index and alone."""
+    old = manifest("old", (L1, 10), architecture="arm", variant="v6")
+    described = {"digest": old.digest}
+    described["platform"] = {"os": "linux", "architecture": "arm", "variant": "v6"}
+    both = Image("old", {"manifests": [described]})
+    platforms = ("linux/arm", "linux/arm/v6")
+    locked = LockedPlatform(old.digest, (L1,))
+    host.expect(old.call(), old.config())
+    alone = ask(host, old, platforms=platforms)
+    host.expect(both.call(), old.call())
+    inside = ask(host, both, platforms=platforms)
+    for found, one in ((alone, old), (inside, both)):
+        assert found.resolved == {one.reference: dict.fromkeys(platforms, locked)}
+
+
 def test_an_index_in_an_index(host: FakeHost) -> None:
     """It is refused."""
     inner = Image("deep", {"manifests": []})
@@ -226,6 +242,16 @@ def test_tags_and_pools(host: FakeHost) -> None:
     assert list(image.platforms) == [AMD, ARM]
     assert made.lock.layers == {L1: LockedLayer(10), L3: LockedLayer(30)}
     assert (made.unresolved, seen) == ((), [(1, 1)])
+
+
+def test_a_tag_for_two_digests(host: FakeHost) -> None:
+    """It is refused before a manifest is asked for by digest, and long before layers are fetched."""
+    host.expect(BOTH.call(tag="v1"))
+    other = f"example.com/both:v1@{ON_AMD.digest}"
+    with pytest.raises(EdgefleetError) as caught:
+        make(host, a_set("a", "edge", "example.com/both:v1"), a_set("b", "control", other))
+    assert str(caught.value).startswith("locking the sets: example.com/both:v1 is both ")
+    host.assert_all_called()
 
 
 def test_tags_that_are_not_there(host: FakeHost) -> None:

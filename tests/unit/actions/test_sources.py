@@ -19,6 +19,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources imp
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.component import (
     Component,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.platform import (
+    parse_pool_platforms,
+)
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.sources import (
     CatalogSource,
     PinnedImageSetSource,
@@ -126,6 +129,11 @@ metadata: {name: k}
 spec: {image: "example.com/k:1"}
 """
 STDIN = "/proc/7/fd/0"
+PLATFORMS = {
+    "control": ["linux/amd64"],
+    "edge": ["linux/arm64", "linux/arm64/v9"],
+    "far": ["linux/s390x"],
+}
 
 
 class Reader:
@@ -134,7 +142,8 @@ class Reader:
     def __init__(self, host: FakeHost, **stores: list[str]) -> None:
         """Take the host and what nodes hold."""
         self.warnings: list[str] = []
-        self.place = SourcePlace(host, FOLDERS, STDIN, stores, self.warnings.append)
+        platforms = parse_pool_platforms(PLATFORMS, "here")
+        self.place = SourcePlace(host, FOLDERS, STDIN, stores, platforms, self.warnings.append)
 
     def read(self, *entries: dict[str, Any]) -> list[WantedSet]:
         """Return the sets of entries; a release is one image."""
@@ -176,6 +185,73 @@ def test_every_source(host: FakeHost) -> None:
         ("apps", None, "manifests apps", ["example.com/d:1", "example.com/c:1"]),
         ("node-golden", None, "node golden", [REFERENCE]),
     ]
+
+
+def microshift(name: str, base: str = "4.18.1") -> str:
+    """Return one of MicroShift's lists, with one image of its own and one that all share."""
+    own, shared = f"example.com/{name}:1", "example.com/proxy:1"
+    return json.dumps({"release": {"base": base}, "images": {name: own, "kube-rbac-proxy": shared}})
+
+
+def test_lists_of_microshift(host: FakeHost) -> None:
+    """Of a folder those that fit the pool, of files all that are named; it is one set."""
+    host.files = {
+        "/here/release/release-aarch64.json": microshift("core-arm"),
+        "/here/release/release-x86_64.json": microshift("core"),
+        "/here/release/release-olm-aarch64.json": microshift("olm-arm"),
+        "/here/release/release-olm-x86_64.json": microshift("olm", "4.18.2"),
+        "/here/release/own.json": microshift("own"),
+        "/here/release/README": "no",
+        "/here/release-multus-x86_64.json": microshift("multus"),
+    }
+    found = Reader(host).read(
+        {"microshift": ["release", "release-multus-x86_64.json"], "pool": "control"},
+        {"microshift": "release", "pool": "edge", "set": "arm"},
+        {"microshift": "release/release-x86_64.json", "pool": "far", "set": "named"},
+    )
+    proxy = "example.com/proxy:1"
+    olm = ["example.com/olm:1", "example.com/core:1", "example.com/multus:1"]
+    arm = ["example.com/core-arm:1", "example.com/olm-arm:1"]
+    assert [(one.name, one.source, images(one)) for one in found] == [
+        (
+            "microshift",
+            "microshift release, release-multus-x86_64.json (4.18.1, 4.18.2)",
+            ["example.com/own:1", proxy, *olm],
+        ),
+        ("arm", "microshift release (4.18.1)", ["example.com/own:1", proxy, *arm]),
+        (
+            "named",
+            "microshift release/release-x86_64.json (4.18.1)",
+            ["example.com/core:1", proxy],
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "pool", "said"),
+    [
+        (
+            ["release-x86_64.json", "release-olm-aarch64.json"],
+            None,
+            "set 'microshift': reading /r: it has lists for amd64 and arm64, and each is for nodes",
+        ),
+        (
+            ["release-x86_64.json", "release-aarch64.json"],
+            "far",
+            "it has no list for linux/s390x. There are: release-aarch64.json, release-x86_64.json.",
+        ),
+        (["README"], "control", "it has no list for linux/amd64. There are: none."),
+        (["release-x86_64.json"], "near", "looking for the platforms of pool 'near' of set 'micro"),
+    ],
+)
+def test_no_lists_of_microshift(
+    host: FakeHost, files: list[str], pool: str | None, said: str
+) -> None:
+    """Of one architecture there must be some, and of two there are none that fit all nodes."""
+    host.files = {f"/r/{name}": microshift("m") for name in files}
+    with pytest.raises(EdgefleetError) as caught:
+        Reader(host).read({"microshift": "/r", "pool": pool})
+    assert said in str(caught.value)
 
 
 def test_sets_of_a_source(host: FakeHost) -> None:
@@ -222,32 +298,61 @@ def test_standard_input(host: FakeHost) -> None:
 def test_warnings(host: FakeHost) -> None:
     """Images named twice, and images where nobody knows to look."""
     twice = f"---\nname: a\nimages: [{REFERENCE}, {REFERENCE}]\n"
-    host.files = {"/here/a.yml": twice, STDIN: f"{POD}---{CUSTOM}"}
+    host.files = {"/here/a.yml": twice, STDIN: f"{POD}---{CUSTOM.replace('Cluster', 'Pot')}"}
     reader = Reader(host)
     inline = {"name": "b", "images": [REFERENCE, REFERENCE]}
     reader.read({"pinned_image_set": ["a.yml", inline]}, {"manifests": "-"})
     assert reader.warnings == [
         f"/here/a.yml: set 'a' names images twice: {REFERENCE}",
         f"a set in a variable: set 'b' names images twice: {REFERENCE}",
-        "standard input: images of these objects are not locked: Cluster k",
+        "set 'manifests': images in objects of these kinds are not locked: Pot.example.com (1 object)",
     ]
 
 
 def test_warnings_of_many(host: FakeHost) -> None:
-    """Five are named, and it is said how many more there are."""
+    """Five images are named, and it is said how many more there are."""
     references = [f"example.com/{number}@sha256:{'a' * 64}" for number in range(6)]
-    objects = "---".join(CUSTOM.replace("name: k", f"name: k{number}") for number in range(7))
-    host.files = {
-        "/here/a.yml": json.dumps({"name": "a", "images": references * 2}),
-        STDIN: f"{POD}---{objects}",
-    }
+    host.files = {"/here/a.yml": json.dumps({"name": "a", "images": references * 2})}
     reader = Reader(host)
-    reader.read({"pinned_image_set": "a.yml"}, {"manifests": "-"})
-    named = ", ".join(f"Cluster k{number}" for number in range(5))
+    reader.read({"pinned_image_set": "a.yml"})
     assert reader.warnings == [
         f"/here/a.yml: set 'a' names images twice: {', '.join(references[:5])} and 1 more",
-        f"standard input: images of these objects are not locked: {named} and 2 more",
     ]
+
+
+def test_unknown_kinds(host: FakeHost) -> None:
+    """Every kind of a source once, in all its files, with how many objects hold images."""
+    kinds = [f"Kind{number}" for number in range(6)]
+    objects = "---".join(CUSTOM.replace("Cluster", kind) for kind in ["Cluster", *kinds])
+    host.files = {"/here/apps/a.yml": f"{POD}---{objects}", "/here/apps/b.yml": CUSTOM}
+    reader = Reader(host)
+    reader.read({"manifests": "apps", "set": "apps"})
+    named = ", ".join(f"{kind}.example.com (1 object)" for kind in kinds)
+    assert reader.warnings == [
+        f"set 'apps': images in objects of these kinds are not locked: Cluster.example.com (2 objects), {named}"
+    ]
+
+
+def test_keys_that_stand_twice(host: FakeHost) -> None:
+    """In manifests the last value counts, with a warning; a set with such a key is refused."""
+    twice = "kind: ConfigMap\napiVersion: v1\ndata:\n  a: b\n  a: c\n"
+    many = "".join(f"  k{number}: 1\n  k{number}: 2\n" for number in range(6))
+    host.files = {
+        "/here/apps/one.yml": f"{twice}---{POD}",
+        "/here/apps/two.yml": f"kind: ConfigMap\napiVersion: v1\ndata:\n{many}",
+    }
+    reader = Reader(host)
+    (one,) = reader.read({"manifests": "apps"})
+    assert images(one) == ["example.com/c:1"]
+    said = "of keys that stand twice the last value counts, as in Kubernetes:"
+    named = ", ".join(f"'k{number}' in line {2 * number + 5}" for number in range(5))
+    assert reader.warnings == [
+        f"/here/apps/one.yml: {said} 'a' in line 5",
+        f"/here/apps/two.yml: {said} {named} and 1 more",
+    ]
+    host.files = {"/here/s.yml": f"{a_set('s')}name: t\n"}
+    with pytest.raises(EdgefleetError, match="the key 'name' stands twice in line 4, column 1"):
+        reader.read({"pinned_image_set": "s.yml"})
 
 
 @pytest.mark.parametrize(

@@ -455,6 +455,7 @@ class TestImageLock:
         result = self.lock(run_action)
         assert result["changes"] == {
             "images_in": (), "images_out": (), "names": {}, "pools": (), "sets": (),
+            "sets_in": (), "sets_out": (),
             "moved": ({"name": "example.com/app:v1", "before": APP.digest, "after": NEW.digest},),
             "transfers": ({"pool": "edge", "platform": AMD, "bytes_in": 2000, "bytes_out": 10},),
         }  # fmt: skip
@@ -476,18 +477,62 @@ class TestImageLock:
             result = self.lock(run_action, sources=sources, platforms=platforms, path=None)
             assert list(result["lock"]["images"][0]["platforms"]) == [AMD, "linux/arm64"]
 
-    def test_an_old_lock_that_cannot_be_read(
+    def test_an_old_lock_that_is_damaged(
         self, run_action: RunAction, tmp_path: Path, printed: list[str]
     ) -> None:
-        """It is replaced, and compared to nothing."""
-        (tmp_path / "l.yml").write_text("version: 9\n")
+        """As by a careless merge: it is replaced, and compared to nothing."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        self.lock(run_action)
+        path, text = tmp_path / "l.yml", (tmp_path / "l.yml").read_text()
+        path.write_text(text.replace("images:\n", "<<<<<<< HEAD\nimages:\n=======\n"))
+        printed.clear()
+        self.machine.expect(APP.call(tag="v1"))
+        result = self.lock(run_action)
+        assert (result["changed"], result["changes"], path.read_text()) == (True, None, text)
+        assert printed[0].startswith("[WARNING]: reading l.yml: ")
+        assert printed[0].endswith(" It must be YAML. What changes is not shown.")
+
+    @pytest.mark.parametrize("text", ["", " \n"])
+    def test_an_empty_file(self, run_action: RunAction, tmp_path: Path, text: str) -> None:
+        """As mktemp leaves it: nothing is lost."""
+        (tmp_path / "l.yml").write_text(text)
         self.machine.expect(APP.call(tag="v1"), APP.config())
         result = self.lock(run_action)
         assert (result["changed"], result["changes"]) == (True, None)
-        assert printed[0] == (
-            "[WARNING]: reading the lock l.yml: it has version 9, this collection knows 1."
-            " A newer edgefleet.crio is needed. What changes is not shown."
-        )
+
+    @pytest.mark.parametrize("check_mode", [False, True])
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("---\n- hosts: edge\n  roles: [app]\n", "it is no lock"),
+            ("all:\n  hosts: {n1: {}}\n", "its version is None"),
+            ("[edge]\nnode1\nnode2\n", "in line 2, column 1"),
+            ('version: "3"\nservices: {}\n', "its version is '3'"),
+            ("version: 1\nservices: {}\n", "it has the keys version, services"),
+            ("version: 9\n", "it has version 9, this collection knows 1"),
+            ("---\n# comment\n", "it is no lock"),
+        ],
+    )
+    def test_a_path_of_something_else(
+        self, run_action: RunAction, tmp_path: Path, check_mode: bool, text: str, why: str
+    ) -> None:
+        """It is refused, and stays as it is; nobody is asked."""
+        (tmp_path / "l.yml").write_text(text)
+        result = self.lock(run_action, check_mode=check_mode)
+        assert (result["failed"], result["changed"]) == (True, False)
+        said = "locking to l.yml: the file there is no lock that this version reads, and stays: "
+        assert result["msg"].startswith(said)
+        assert result["msg"].endswith(f"{why}. Correct pin_images_lock, or remove the file.")
+        assert (tmp_path / "l.yml").read_text() == text
+
+    def test_a_damaged_lock_of_a_newer_version(self, run_action: RunAction, tmp_path: Path) -> None:
+        """The newer collection may know better."""
+        self.machine.expect(APP.call(tag="v1"), APP.config())
+        self.lock(run_action)
+        newer = (tmp_path / "l.yml").read_text().replace("version: 1", "version: 2") + "=======\n"
+        (tmp_path / "l.yml").write_text(newer)
+        result = self.lock(run_action)
+        assert (result["failed"], (tmp_path / "l.yml").read_text()) == (True, newer)
 
     def test_unresolved(self, run_action: RunAction, tmp_path: Path, printed: list[str]) -> None:
         """All of them are named with their sets, and the old lock stays as it was."""
@@ -670,7 +715,7 @@ class TestImageLock:
 
     def test_measured_before(self, run_action: RunAction) -> None:
         """What this controller once measured is in a lock that has no file, or is a new one."""
-        cached = Path(f"{cache_folder()}/measures/1/{DIGEST[7:]}.json")
+        cached = Path(f"{cache_folder()}/measures/2/{DIGEST[7:]}.json")
         cached.parent.mkdir(parents=True)
         cached.write_text(json.dumps(vars(MEASURE)))
         self.machine.expect(*asked(APP))

@@ -14,10 +14,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock impo
     build_lock,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock_changes import (
+    ChangedReason,
     ChangedSet,
     LockChanges,
     MovedTag,
     PoolImages,
+    PoolSet,
     PoolTotal,
     PoolTransfer,
     change_lines,
@@ -138,11 +140,14 @@ def test_changes() -> None:
             PoolImages("edge", (f"example.com/agent@{THREE}",), ()),
         ),
         sets=(),
+        sets_in=(),
+        sets_out=(PoolSet("core", "control"),),
         transfers=(PoolTransfer("control", AMD, 0, 1000), PoolTransfer("edge", AMD, 30, 200)),
         names={},
     )
     assert change_lines(changes) == [
         f"moved example.com/app:v1: {ONE} -> {TWO}",
+        "set core: gone, was for control",
         f"pool control: out   example.com/agent@{THREE}",
         f"pool edge: in    example.com/agent@{THREE}",
         "control, linux/amd64: 0 bytes to fetch, 1.0 kB needed no more",
@@ -210,19 +215,48 @@ def test_a_set_of_another_pool() -> None:
     )
 
 
+def test_sets_that_came_and_went() -> None:
+    """Under another name too, where not one image came or went."""
+    before = lock([AMD], a=(None, {f"app@{ONE}": ()}), old=("edge", {f"app@{ONE}": ()}))
+    after = lock(
+        [AMD], a=(None, {f"app@{ONE}": ()}), new=("edge", {f"app@{ONE}": ()}), b=(None, {})
+    )
+    changes = compare_locks(before, after)
+    assert changes.sets_in == (PoolSet("b", None), PoolSet("new", "edge"))
+    assert changes.sets_out == (PoolSet("old", "edge"),)
+    assert change_lines(changes) == [
+        "set b: new, for every pool",
+        "set new: new, for edge",
+        "set old: gone, was for edge",
+    ]
+
+
+def leaving_out(*left_out: tuple[str, str]) -> Lock:
+    """Return a lock of nothing, with these patterns and reasons."""
+    left = tuple(LeftOut(f"example.com/{ONE}", pattern, reason) for pattern, reason in left_out)
+    return Lock(parse_pool_platforms([AMD], "x"), {"a": LockedSet("a", None, "", left)}, (), {})
+
+
 def test_other_exclusions() -> None:
     """By their patterns: what they leave out is another digest in each release."""
-
-    def leaving_out(*patterns: str) -> Lock:
-        left_out = tuple(LeftOut(f"example.com/{ONE}", one, "") for one in patterns)
-        return Lock(
-            parse_pool_platforms([AMD], "x"), {"a": LockedSet("a", None, "", left_out)}, (), {}
-        )
-
-    before, after = leaving_out("*-aws-*", "*-gcp-*"), leaving_out("*-aws-*", "*-azure-*")
+    before = leaving_out(("*-aws-*", ""), ("*-gcp-*", ""))
+    after = leaving_out(("*-aws-*", ""), ("*-azure-*", ""))
     changes = compare_locks(before, after)
-    assert changes.sets == (ChangedSet("a", None, None, ("*-azure-*",), ("*-gcp-*",)),)
+    assert changes.sets == (ChangedSet("a", None, None, ("*-azure-*",), ("*-gcp-*",), ()),)
     assert change_lines(changes) == [
         "set a: excludes '*-azure-*'",
         "set a: excludes '*-gcp-*' no more",
+    ]
+
+
+def test_an_exclusion_for_another_reason() -> None:
+    """Once for all that the pattern leaves out; a lock that was edited may say several."""
+    kept = ("*-gcp-*", "no cloud")
+    before = leaving_out(kept, ("*-aws-*", "no cloud"), ("*-aws-*", "no cloud"))
+    after = leaving_out(kept, ("*-aws-*", "too large"), ("*-aws-*", "not yet"))
+    changes = compare_locks(before, after)
+    reason = ChangedReason("*-aws-*", "no cloud", "not yet; too large")
+    assert changes.sets == (ChangedSet("a", None, None, (), (), (reason,)),)
+    assert change_lines(changes) == [
+        "set a: excludes '*-aws-*' with the reason 'not yet; too large', was 'no cloud'"
     ]

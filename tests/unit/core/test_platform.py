@@ -121,15 +121,51 @@ def test_a_variant_that_no_machine_asks_for() -> None:
     )
 
 
-def test_a_platform_that_was_not_built() -> None:
-    """The error names the platforms that there are."""
-    assert require_platform("linux/amd64", ["linux/amd64"], "r") == "linux/amd64"
-    with pytest.raises(PlatformMissing) as caught:
-        require_platform("linux/s390x", ["linux/arm64", "linux/amd64"], "example.com/a@d")
-    assert str(caught.value) == (
-        "looking for linux/s390x in example.com/a@d: the image was built for linux/amd64,"
-        " linux/arm64 only. Ask for its platforms, or for another image."
+def config(built: str) -> dict[str, str]:
+    """Return an image configuration of `os/architecture/variant`."""
+    return dict(zip(("os", "architecture", "variant"), built.split("/"), strict=False))
+
+
+@pytest.mark.parametrize(
+    ("platform", "built"),
+    [
+        (AMD, "linux/amd64"),
+        (AMD, "linux/amd64/v1"),
+        (ARM, "linux/arm64/v8"),
+        ("linux/amd64/v3", "linux/amd64"),
+        ("linux/arm", "linux/arm/v7"),
+        ("linux/arm", "linux/arm/v6"),
+        ("linux/arm/v6", "linux/arm"),
+        ("linux/arm/v8", "linux/arm/v5"),
+    ],
+)
+def test_a_single_manifest_that_runs(platform: str, built: str) -> None:
+    """A less capable variant does, as in an index; so does a default that is spelled out."""
+    assert require_platform(platform, config(built), "r") == platform
+
+
+@pytest.mark.parametrize(
+    ("platform", "built"),
+    [
+        (AMD, "linux/arm64"),
+        (AMD, "linux/amd64/v2"),
+        ("linux/amd64/v3", "linux/amd64/v2"),
+        (AMD, "windows/amd64"),
+        ("linux/arm/v6", "linux/arm/v7"),
+        ("linux/arm", "linux/arm/v8"),
+    ],
+)
+def test_one_rule(platform: str, built: str) -> None:
+    """What does not run is refused in the same words, alone or in an index."""
+    said = (
+        f"looking for {platform} in r: the image was built for {built} only."
+        " Ask for its platforms, or for another image."
     )
+    with pytest.raises(PlatformMissing) as alone:
+        require_platform(platform, config(built), "r")
+    with pytest.raises(PlatformMissing) as inside:
+        manifests_for(index(built), [platform], "r")
+    assert (str(alone.value), str(inside.value)) == (said, said)
 
 
 def test_every_pool() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.image_str
     parse_image_references,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.microshift import (
+    architecture_of_list,
     parse_microshift_release,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
@@ -90,6 +91,22 @@ def test_a_published_list_of_microshift() -> None:
     ]
     written = json.loads(MICROSHIFT)["images"]
     assert [str(one.reference) for one in release.components] == list(written.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "architecture"),
+    [
+        ("/usr/share/microshift/release/release-x86_64.json", "amd64"),
+        ("release-ai-model-serving-x86_64.json", "amd64"),
+        ("release-olm-aarch64.json", "arm64"),
+        ("release-s390x.json", ""),
+        ("x86_64-first/list.json", ""),
+        ("list.json", ""),
+    ],
+)
+def test_the_architecture_of_a_list(path: str, architecture: str) -> None:
+    """The end of the name says it, in those of optional packages too."""
+    assert architecture_of_list(path) == architecture
 
 
 def test_tag_and_digest_are_kept() -> None:

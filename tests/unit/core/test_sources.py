@@ -83,7 +83,11 @@ def parsed(entry: Any) -> Source:
                 1, "release-0123456789ab", None, (), reference(f"quay.io/ocp/release@{DIGEST}")
             ),
         ),
-        ({"microshift": "r.json"}, MicroshiftSource(1, "microshift", None, (), "r.json")),
+        ({"microshift": "r.json"}, MicroshiftSource(1, "microshift", None, (), ("r.json",))),
+        (
+            {"microshift": ["a.json", "b/"], "set": "ms"},
+            MicroshiftSource(1, "ms", None, (), ("a.json", "b/")),
+        ),
         (
             {"catalog": "registry.redhat.io/redhat/redhat-operator-index:v4.18"},
             CatalogSource(
@@ -132,6 +136,7 @@ def test_packages_of_a_catalog() -> None:
                         "stable",
                         {"name": "4.14", "min_version": "4.14.0-1", "max_version": "4.14.0"},
                         {"name": "4.15", "min_version": "4.15.0", "max_version": None},
+                        {"name": "4.16", "min_version": "4.14.0", "max_version": "4.14.0-1"},
                     ],
                 },
             ],
@@ -148,6 +153,7 @@ def test_packages_of_a_catalog() -> None:
                 ChannelChoice("stable"),
                 ChannelChoice("4.14", low, high),
                 ChannelChoice("4.15", parse_version("4.15.0", "x"), None),
+                ChannelChoice("4.16", high, low),
             ),
         ),
     )
@@ -211,7 +217,8 @@ def with_channel(**channel: Any) -> dict[str, Any]:
         ({"pinned_image_set": None}, "pinned_image_set holds nothing. A path, a document, or a"),
         ({"pinned_image_set": ["a", 7]}, "pinned_image_set holds 7"),
         ({"release": 4.18}, "image reference 4.18 in entry 1"),
-        ({"microshift": ["a"]}, "microshift is a list"),
+        ({"microshift": ["a", 7]}, "microshift holds 7. A path, or a list of paths, is needed."),
+        ({"microshift": []}, "microshift is empty"),
         ({"catalog": None}, "image reference None in entry 1"),
         ({**CATALOG, "packages": "a"}, "packages is 'a'. A list is needed there."),
         (
@@ -238,7 +245,7 @@ def with_channel(**channel: Any) -> dict[str, Any]:
         ),
         (with_channel(name="d", max_version="v1"), "version 'v1' of max_version of channel 2"),
         (
-            with_channel(name="d", min_version="1.0.0", max_version="1.0.0-1"),
+            with_channel(name="d", min_version="1.0.1", max_version="1.0.0"),
             "min_version is greater than max_version",
         ),
         ({"manifests": []}, "manifests is empty. A path, a list of paths, or '-' for standard inp"),

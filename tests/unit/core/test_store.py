@@ -93,6 +93,28 @@ def test_exact_names() -> None:
     assert store.image_named(ALSO) is None
 
 
+def test_pulled_by_a_tag() -> None:
+    """By an index, as the store has it, or by a manifest, which is all that there is."""
+    index, own, single = (f"sha256:{letter * 64}" for letter in "123")
+    digests = {"manifest": own, f"manifest-{index}": index, f"manifest-{own}": own}
+    images_json = [
+        {"id": "1", "names": ["example.com/a:1"], "digest": index, "big-data-digests": digests},
+        {"id": "2", "names": ["example.com/b:1"], "big-data-digests": {"manifest": single}},
+    ]
+    listed = [
+        {"id": "1", "repoTags": ["example.com/a:1"],
+         "repoDigests": [f"example.com/a@{index}", f"example.com/a@{own}"]},
+        {"id": "2", "repoTags": ["example.com/b:1"], "repoDigests": [f"example.com/b@{single}"]},
+    ]  # fmt: skip
+    stored = parse_images_json(json.dumps(images_json))
+    images = parse_crictl_images(json.dumps({"images": listed}))
+    expected = (f"example.com/a@{index}", f"example.com/b@{single}")
+    assert ImageStore(images, stored).digest_references() == expected
+    # Also where a second store has images.
+    merged = StoredNames({}).merged_with(stored).merged_with(StoredNames({}))
+    assert ImageStore(images, merged).digest_references() == expected
+
+
 def test_names_of_several_stores() -> None:
     """An image may have names in the store and in an additional one."""
     both = StoredNames({"1": frozenset("a")}).merged_with(
@@ -147,6 +169,11 @@ def test_an_image_in_use_by_its_tag() -> None:
         (parse_crictl_images, "{}", "the answer of 'crictl images': it lacks 'images'."),
         (parse_crictl_images, '{"images": [{}]}', "the answer of 'crictl images': it lacks 'id'."),
         (parse_images_json, "[{}]", "the store's images.json: it lacks 'id'."),
+        (
+            parse_images_json,
+            '[{"id": "x", "big-data-digests": [7]}]',
+            "the store's images.json: it lacks ",
+        ),
         (parse_layers, "[7]", "the store's layers.json: it lacks "),
         (parse_layers, "null", "the store's layers.json: it lacks "),
         (
@@ -240,7 +267,14 @@ def test_by_digest() -> None:
     assert ImageStore(images, StoredNames(both)).digest_references() == (
         APP, "example.com/late@sha256:3", f"{tagged}@sha256:1", f"{tagged}@sha256:2",
     )  # fmt: skip
-    both["aaaa"] |= {f"{tagged}@sha256:2"}
-    assert ImageStore(images, StoredNames(both)).digest_references() == (
-        APP, "example.com/late@sha256:3", f"{tagged}@sha256:2",
+    # Of an index and the manifest in it that the node has, the index alone.
+    instances = {"aaaa": "sha256:2", "e6b8": "sha256:" + "a" * 64, "cccc": "sha256:3"}
+    assert ImageStore(images, StoredNames(both, instances)).digest_references() == (
+        APP, "example.com/late@sha256:3", f"{tagged}@sha256:1",
     )  # fmt: skip
+    # What was pulled by that digest was meant.
+    both["aaaa"] |= {f"{tagged}@sha256:2"}
+    for stored in (StoredNames(both), StoredNames(both, instances)):
+        assert ImageStore(images, stored).digest_references() == (
+            APP, "example.com/late@sha256:3", f"{tagged}@sha256:2",
+        )  # fmt: skip

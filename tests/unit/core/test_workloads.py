@@ -11,10 +11,10 @@ import pytest
 import yaml
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents import workloads as module
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.workloads import (
-    ObjectName,
     Workloads,
     parse_workloads,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.documents.yaml_text import RepeatedKey
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +56,8 @@ def images(found: Workloads) -> list[tuple[str, str]]:
         obj("ReplicaSet", "apps/v1", spec=template()),
         obj("Job", "batch/v1", spec=template()),
         obj("CronJob", "batch/v1", spec={"jobTemplate": {"spec": template()}}),
+        obj("DeploymentConfig", "apps.openshift.io/v1", spec=template()),
+        obj("DeploymentConfig", "v1", spec=template()),
     ],
     ids=lambda one: f"{one['kind']}-{one['apiVersion']}",
 )
@@ -63,7 +65,7 @@ def test_every_kind_of_workload(document: dict[str, Any]) -> None:
     """The pod spec is found wherever the kind has it."""
     name = f"{document['kind']}/web/app"
     assert images(parsed(document)) == [(name, "quay.io/a/app:v1")]
-    assert parsed(document).unknown == ()
+    assert parsed(document).unknown == {}
 
 
 def test_every_place_of_an_image() -> None:
@@ -102,17 +104,18 @@ def test_lists() -> None:
     }
     found = parsed(document, pod)
     assert [name for name, _reference in images(found)] == ["Pod/web/app", "Deployment/web-/app"]
-    assert found.unknown == (ObjectName("Thing", ""),)
+    assert found.unknown == {"Thing": 1}
 
 
 def test_other_kinds_are_reported() -> None:
-    """What holds images is told apart from what holds none."""
+    """What holds images is told apart from what holds none, and counted by kind and group."""
     knative = {"template": {"spec": {"containers": [{"image": "a"}]}}}
     found = parsed(
         obj("Service", "v1", spec={"ports": []}),
         obj("Service", "serving.knative.dev/v1", spec=knative),
         obj("Job", "batch.volcano.sh/v1alpha1", spec={"tasks": [template()]}),
         obj("VirtualMachine", "kubevirt.io/v1", spec={"volumes": [{"disk": {"image": "a"}}]}),
+        obj("VirtualMachine", "kubevirt.io/v1alpha3", spec={"image": "a"}),
         obj("ConfigMap", "v1", data={"rules": "{{ $labels.instance }} {% x %}"}),
         obj("CustomResourceDefinition", "v1", spec={"containers": {"type": "array"}, "image": {}}),
         {"resources": ["web.yml"], "images": [{"name": "app", "newTag": "v2"}]},
@@ -124,18 +127,47 @@ def test_other_kinds_are_reported() -> None:
         obj("Sized", "v1", spec={"containers": []}),
     )
     assert images(found) == []
-    assert found.unknown == (
-        ObjectName("Service", "web"),
-        ObjectName("Job", "web"),
-        ObjectName("VirtualMachine", "web"),
-        ObjectName("", ""),
-        ObjectName("Pod", "web"),
-    )
+    assert found.unknown == {
+        "Service.serving.knative.dev": 1,
+        "Job.batch.volcano.sh": 1,
+        "VirtualMachine.kubevirt.io": 2,
+        "no kind": 1,
+        "Pod": 1,
+    }
 
 
 def test_nothing() -> None:
     """No documents, no images."""
-    assert parse_workloads("---\n# nothing\n", "f") == Workloads((), ())
+    assert parse_workloads("---\n# nothing\n", "f") == Workloads((), {}, ())
+
+
+RULES = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: prometheusrules.monitoring.coreos.com}
+spec:
+  matchType: {type: string, enum: ['!=', =, =~, '!~']}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: m, labels: {app: m}, labels: {app: n}}
+data: {since: 2020-13-45}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers: [{name: app, image: "quay.io/a/old:v1"}]
+  containers: [{name: app, image: "quay.io/a/app:v1"}]
+"""
+
+
+def test_what_charts_render() -> None:
+    """An equal sign, an impossible date and keys that stand twice stop nothing, as in Kubernetes."""
+    found = parse_workloads(RULES, "web.yml")
+    assert images(found) == [("Pod/web/app", "quay.io/a/app:v1")]
+    assert found.unknown == {}
+    assert found.repeated == (RepeatedKey("labels", 10), RepeatedKey("containers", 18))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +249,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EdgefleetError, match="an alias in it holds itself"):
         parse_workloads("&a {kind: List, items: [*a]}", "f")
     monkeypatch.setattr(module, "_OBJECTS_MAX", 3)
-    assert parse_workloads("kind: List\nitems: [{}, {}]", "f") == Workloads((), ())
+    assert parse_workloads("kind: List\nitems: [{}, {}]", "f") == Workloads((), {}, ())
     with pytest.raises(EdgefleetError, match="it holds more than 3 objects"):
         parse_workloads("kind: List\nitems: [&a {}, *a, *a]", "f")
     monkeypatch.setattr(module, "_TEXT_MAX", 3)

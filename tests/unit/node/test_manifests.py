@@ -96,6 +96,55 @@ def test_nowhere_to_keep(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asking.manifest(APP.reference) == asking.manifest(APP.reference) == APP.text
 
 
+BROKEN = 'Get "https://example.com/v2/": read tcp 10.0.0.2:1->10.0.0.1:443: read: connection reset'
+UPSTREAM = (
+    "reading manifest v1 in example.com/app: received unexpected HTTP status: 502 Bad Gateway"
+)
+
+
+@pytest.mark.parametrize("said", [BROKEN, UPSTREAM, 'Get "https://example.com/v2/": EOF'])
+def test_what_passes(host: FakeHost, said: str) -> None:
+    """One answer in two hundred that is none costs a second, and not the lock."""
+    host.expect(inspect("--raw", APP.reference, stderr=said), APP.call())
+    assert registry(host).manifest(APP.reference) == APP.text
+    assert host.slept == [1.0]
+    host.assert_all_called()
+
+
+def test_what_does_not_pass(host: FakeHost) -> None:
+    """After the third time it is told, and counts once."""
+    failed = [inspect("--raw", APP.reference, stderr=UPSTREAM)] * 3
+    asking = registry(host, ask=True)
+    for _silence in range(8):
+        host.expect(*failed)
+        host.slept.clear()
+        with pytest.raises(CommandFailed, match="502 Bad Gateway"):
+            asking.manifest(APP.reference)
+        assert host.slept == [1.0, 2.0]
+        host.assert_all_called()
+    with pytest.raises(CommandFailed, match="not asked, as example"):
+        asking.manifest(APP.reference)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "manifest unknown",
+        "unauthorized: authentication required",
+        "dial tcp 10.0.0.1:443: connect: connection refused",
+        "dial tcp 10.0.0.1:443: i/o timeout",
+        "read tcp 10.0.0.2:1->10.0.0.1:443: i/o timeout",
+        "context deadline exceeded",
+    ],
+)
+def test_what_is_not_worth_another_try(host: FakeHost, said: str) -> None:
+    """An answer is one, and whoever is down or silent makes everybody wait."""
+    host.expect(inspect("--raw", APP.reference, stderr=said))
+    with pytest.raises(CommandFailed):
+        registry(host).manifest(APP.reference)
+    assert host.slept == []
+
+
 def test_a_registry_that_stays_silent(host: FakeHost) -> None:
     """After eight silences in a row nothing more is asked of it; an answer between them counts."""
     silent, others = "dial tcp 10.0.0.1:443: i/o timeout", [manifest(str(n)) for n in range(17)]
