@@ -74,10 +74,10 @@ options:
             description: How many inodes it takes, directories among them, where the layer was measured.
             type: int
           ext4_blocks:
-            description: How many blocks ext4 adds for directories and long symbolic links, where the layer was measured.
+            description: How many blocks ext4 adds for directories, long symbolic links and extended attributes, where measured.
             type: int
           xfs_blocks:
-            description: How many blocks XFS adds for directories and long symbolic links, where the layer was measured.
+            description: How many blocks XFS adds for directories, long symbolic links and extended attributes, where measured.
             type: int
           tar_split:
             description: How many bytes of tar headers the store keeps beside it, where the layer was measured.

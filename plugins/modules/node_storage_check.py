@@ -27,7 +27,8 @@ options:
     required: true
   references:
     description:
-      - All images that are to be pinned, by digest; those that are present count for what pins take later.
+      - All images that are to be pinned, by digest; those that are present count for what pins take later, with the bytes of their layers'
+        tars, which of small files are less than what they take.
       - Images in O(locked) need not be repeated.
     default: []
   renewed:

@@ -29,7 +29,7 @@ _WORKERS = 4
 _GROUP_BYTES = 256 << 20
 # A new one for each change of what is counted, with a new version of the lock: a measure that is
 # remembered or locked is never looked at again.
-_FORMAT = "1"
+_FORMAT = "2"
 _MODE = 0o644
 # skopeo brings layers by this kind of digest only, and a path is made of it.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

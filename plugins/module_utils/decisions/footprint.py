@@ -135,6 +135,6 @@ def _guessed_inodes(layer: LockedLayer) -> int:
 
 
 def _added_blocks(measure: LayerMeasure, kind: str) -> int:
-    """Return the blocks of directories and long links; the dearer where the kind is another."""
+    """Return the blocks that the kind adds; those of the dearer where it is another."""
     added = {"ext4": measure.ext4_blocks, "xfs": measure.xfs_blocks}
     return added.get(kind, max(added.values()))

@@ -5,7 +5,8 @@
 
 It follows containers/storage (pkg/archive, ``Unpack`` with overlay's whiteouts): a later entry
 replaces an earlier one, missing parents are made, a whiteout is a device, an opaque directory an
-attribute, holes are written out, and links in the way to an entry are followed within the layer.
+attribute (that fits into any inode), holes are written out, and links in the way to an entry are
+followed within the layer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import base64
 import hashlib
 import json
 import zlib
-from typing import Iterable, Iterator, Union
+from collections import Counter
+from typing import Iterable, Iterator, Tuple, Union
 
 from ..documents.locked_images import BLOCK, LayerMeasure
 from ..observed.layer_stream import (
@@ -36,23 +38,44 @@ _LINKS_MAX = 40
 _WHITEOUT, _OPAQUE = b".wh.", b".wh..wh..opq"
 
 
-class _Leaf:
+_Attributes = Tuple[Tuple[bytes, bytes], ...]
+
+
+class _Inode:
+    """Extended attributes that do not fit into an inode: for ext4 which ones, for XFS the blocks."""
+
+    __slots__ = ("ext4_attributes", "xfs_attributes")
+
+    def __init__(self) -> None:
+        self.ext4_attributes = self.xfs_attributes = 0
+
+    def set_attributes(self, attributes: _Attributes) -> None:
+        """Set an entry's attributes; what has some keeps them where the entry has none."""
+        if attributes:
+            # Kept themselves they would fill our memory.
+            self.ext4_attributes = 0 if ext4_attributes_fit(attributes) else hash(attributes)
+            self.xfs_attributes = xfs_attribute_blocks(attributes)
+
+
+class _Leaf(_Inode):
     """Whatever is no directory: one inode, under any number of names."""
 
     __slots__ = ("blocks", "counted", "target")
 
     def __init__(self, blocks: int = 0, target: bytes = b"") -> None:
+        super().__init__()
         self.blocks = blocks
         self.target = target
         self.counted = False
 
 
-class _Folder:
+class _Folder(_Inode):
     """A directory."""
 
     __slots__ = ("names",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.names: dict[bytes, _Node] = {}
 
 
@@ -88,33 +111,32 @@ class _Tree:
             return
         if base.startswith(_WHITEOUT):
             folder.names.setdefault(base[len(_WHITEOUT) :], _Leaf())
-        elif entry.kind == FOLDER:
-            if not isinstance(folder.names.get(base), _Folder):
-                folder.names[base] = _Folder()
         elif entry.kind == HARD_LINK:
             folder.names[base] = self._linked(entry.target)
         else:
-            blocks = -(-entry.size // BLOCK) if entry.kind == FILE else 0
-            target = entry.target if entry.kind == SYMLINK else b""
-            folder.names[base] = _Leaf(blocks, target)
+            node = _made(entry, folder.names.get(base))
+            node.set_attributes(entry.attributes)
+            folder.names[base] = node
 
     def measure(self, tar_split: int) -> LayerMeasure:
         """Count what is there now."""
         blocks = directories = inodes = ext4_blocks = xfs_blocks = 0
-        for folder in self._folders():
-            directories += 1
-            ext4_blocks += ext4_directory_blocks(folder.names)
-            xfs_blocks += xfs_directory_blocks(folder.names)
-            for node in folder.names.values():
-                if isinstance(node, _Leaf) and not node.counted:
-                    node.counted = True
-                    inodes += 1
-                    blocks += node.blocks
-                    ext4_blocks += len(node.target) > _EXT4_LINK_MAX
-                    xfs_blocks += len(node.target) > _XFS_LINK_MAX
-        return LayerMeasure(
-            blocks, directories, inodes + directories, ext4_blocks, xfs_blocks, tar_split
-        )
+        attributes: Counter[int] = Counter()
+        for node in self._inodes():
+            inodes += 1
+            attributes[node.ext4_attributes] += 1
+            xfs_blocks += node.xfs_attributes
+            if isinstance(node, _Folder):
+                directories += 1
+                ext4_blocks += ext4_directory_blocks(node.names)
+                xfs_blocks += xfs_directory_blocks(node.names)
+            else:
+                blocks += node.blocks
+                ext4_blocks += len(node.target) > _EXT4_LINK_MAX
+                xfs_blocks += len(node.target) > _XFS_LINK_MAX
+        del attributes[0]
+        ext4_blocks += sum(-(-files // _EXT4_SHARED_MAX) for files in attributes.values())
+        return LayerMeasure(blocks, directories, inodes, ext4_blocks, xfs_blocks, tar_split)
 
     def _count_file(self) -> None:
         self._files += 1
@@ -123,12 +145,18 @@ class _Tree:
         if self._steps > _STEPS_MAX:
             raise InvalidLayer(f"it has more than {_STEPS_MAX} directories on the way to its files")
 
-    def _folders(self) -> Iterator[_Folder]:
+    def _inodes(self) -> Iterator[_Node]:
+        """Yield each directory, and all else once, whatever its names."""
         waiting = [self._top]
         while waiting:
             folder = waiting.pop()
             yield folder
-            waiting += [node for node in folder.names.values() if isinstance(node, _Folder)]
+            for node in folder.names.values():
+                if isinstance(node, _Folder):
+                    waiting.append(node)
+                elif not node.counted:
+                    node.counted = True
+                    yield node
 
     def _linked(self, name: bytes) -> _Node:
         """Return what a hard link is one more name of; a file of its own when it is not here."""
@@ -161,6 +189,14 @@ class _Tree:
             else:
                 return None
         return above[-1]
+
+
+def _made(entry: Entry, there: _Node | None) -> _Node:
+    """Return what an entry that is no link to another makes where ``there`` was."""
+    if entry.kind == FOLDER:
+        return there if isinstance(there, _Folder) else _Folder()
+    blocks = -(-entry.size // BLOCK) if entry.kind == FILE else 0
+    return _Leaf(blocks, entry.target if entry.kind == SYMLINK else b"")
 
 
 def _parts(name: bytes) -> list[bytes]:
@@ -217,6 +253,38 @@ def xfs_directory_blocks(names: Iterable[bytes]) -> int:
     if _XFS_HEADER + hashes + 2 * leaves + 4 <= BLOCK:
         return leaves + 1
     return leaves + 2 + round(hashes / ((BLOCK - _XFS_HEADER) * _XFS_HASHED_FILL))
+
+
+# Extended attributes lie in the inode while all of a file's fit there. ext4 (fs/ext4/xattr.h): each
+# has 16 bytes, its name without the namespace, and its value, both rounded up to 4; inodes of 256
+# have 88 for all. Others take a block that files with the very same attributes share, up to 1024
+# (EXT4_XATTR_REFCOUNT_MAX). Labels of SELinux, which a node may set, would leave 24 of the 88.
+_EXT4_ATTRIBUTES_MAX = 88
+_EXT4_SHARED_MAX = 1024
+
+
+def ext4_attributes_fit(attributes: _Attributes) -> bool:
+    """Say whether extended attributes fit into an inode of ext4."""
+    lengths = ((len(name.partition(b".")[2]), len(value)) for name, value in attributes)
+    room = sum(16 + (name + 3) // 4 * 4 + (value + 3) // 4 * 4 for name, value in lengths)
+    return room <= _EXT4_ATTRIBUTES_MAX
+
+
+# XFS (fs/xfs/libxfs/xfs_da_format.h, xfs_attr_sf_hdr): each has 3 bytes, name and value, after 4 in
+# all; 56 of the inode are kept for data, and no length there is above 254. Values of three quarters
+# of a block lie apart from the names.
+_XFS_ATTRIBUTES_MAX = 280
+_XFS_VALUE_MAX = 254
+_XFS_VALUE_APART = 3072
+
+
+def xfs_attribute_blocks(attributes: _Attributes) -> int:
+    """Return the blocks of extended attributes on XFS."""
+    room = 4 + sum(3 + len(name.partition(b".")[2]) + len(value) for name, value in attributes)
+    longest = max((len(value) for _name, value in attributes), default=0)
+    if room <= _XFS_ATTRIBUTES_MAX and longest <= _XFS_VALUE_MAX:
+        return 0
+    return 1 + room // _XFS_VALUE_APART
 
 
 class _TarSplit:

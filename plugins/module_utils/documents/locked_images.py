@@ -41,9 +41,9 @@ class LayerMeasure:
 
     ``blocks`` are 4 KiB blocks of file data, hard links once, holes as data. ``directories``, the
     layer's top included, are counted in ``inodes`` as well. ``ext4_blocks`` and ``xfs_blocks`` are
-    the blocks that such a filesystem adds for directories and for the targets of long symbolic
-    links. ``tar_split`` are the bytes of the one file that containers/storage keeps beside the
-    content, the layer's tar headers.
+    the blocks that such a filesystem adds for directories, for the targets of long symbolic links
+    and for extended attributes that do not fit into inodes. ``tar_split`` are the bytes of the one
+    file that containers/storage keeps beside the content, the layer's tar headers.
     """
 
     blocks: int

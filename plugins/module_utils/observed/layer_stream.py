@@ -48,6 +48,8 @@ _HEADER_MAX = 1 << 20
 # PATH_MAX with its NUL: no node could make the file.
 _NAME_MAX = 4095
 _FILE_TYPES = b"0\x00"
+# The one key for extended attributes that containers/storage, by Go's archive/tar, sets.
+_ATTRIBUTE = b"SCHILY.xattr."
 
 FILE, FOLDER, HARD_LINK, SYMLINK, SPECIAL = "file", "folder", "hard link", "symlink", "special"
 _KINDS = {b"1": HARD_LINK, b"2": SYMLINK, b"3": SPECIAL, b"4": SPECIAL, b"5": FOLDER, b"6": SPECIAL}
@@ -66,7 +68,7 @@ class Entry:
 
     ``size`` is that of a file's content as unpacked, holes written out, as containers/storage
     does. ``header`` are the bytes before the content, with the padding of the entry before.
-    ``content`` is empty unless it was asked for.
+    ``content`` is empty unless it was asked for. ``attributes`` are the extended ones, by name.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class Entry:
     target: bytes
     header: bytes
     content: bytes = b""
+    attributes: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def check_packing(start: bytes, packing: str) -> None:
@@ -240,15 +243,22 @@ def _entry(
         if len(one) > _NAME_MAX:
             raise InvalidLayer(f"a name in its tar has {len(one)} bytes")
     stored = _decimal(extended[b"size"]) if b"size" in extended else _number(block[124:136])
+    attributes = _attributes(extended)
     kind = _KINDS.get(type_flag)
     if kind is not None:
-        return Entry(kind, name, 0, target, header), 0
+        return Entry(kind, name, 0, target, header, attributes=attributes), 0
     if type_flag not in _FILE_TYPES:
         raise InvalidLayer(f"its tar has an entry of type {type_flag!r}, which no node unpacks")
     if type_flag == b"\0" and name.endswith(b"/"):
-        return Entry(FOLDER, name, 0, b"", header), stored
+        return Entry(FOLDER, name, 0, b"", header, attributes=attributes), stored
     real = _first(extended, b"GNU.sparse.realsize", b"GNU.sparse.size")
-    return Entry(FILE, name, _decimal(real) if real else stored, b"", header), stored
+    size = _decimal(real) if real else stored
+    return Entry(FILE, name, size, b"", header, attributes=attributes), stored
+
+
+def _attributes(extended: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    named = (one for one in sorted(extended.items()) if one[0].startswith(_ATTRIBUTE))
+    return tuple((key[len(_ATTRIBUTE) :], value) for key, value in named)
 
 
 def _first(extended: dict[bytes, bytes], *keys: bytes) -> bytes:

@@ -57,7 +57,7 @@ def path_of(layer: bytes, folder: str = f"{CACHE}/layers") -> str:
 
 def cached(layer: bytes) -> str:
     """Return where a layer's measure lies."""
-    return f"{CACHE}/measures/1/{digest_of(layer)[7:]}.json"
+    return f"{CACHE}/measures/2/{digest_of(layer)[7:]}.json"
 
 
 def want(*layers: bytes, reference: str = APP, packing: str = "+gzip") -> dict[str, WantedLayer]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions import layer_measure
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.layer_measure import (
+    ext4_attributes_fit,
     ext4_directory_blocks,
     measure_layer,
+    xfs_attribute_blocks,
     xfs_directory_blocks,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
@@ -28,19 +30,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def file(name: str, size: int = 1) -> Entry:
-    """Return a file."""
-    return Entry(FILE, name.encode(), size, b"", bytes(512))
+def file(name: str, size: int = 1, **attributes: bytes) -> Entry:
+    """Return a file with attributes of users."""
+    return Entry(FILE, name.encode(), size, b"", bytes(512), attributes=_named(attributes))
 
 
-def folder(name: str) -> Entry:
-    """Return a directory."""
-    return Entry(FOLDER, name.encode(), 0, b"", bytes(512))
+def folder(name: str, **attributes: bytes) -> Entry:
+    """Return a directory with attributes of users."""
+    return Entry(FOLDER, name.encode(), 0, b"", bytes(512), attributes=_named(attributes))
 
 
 def link(name: str, target: str, kind: str = SYMLINK) -> Entry:
     """Return a link."""
     return Entry(kind, name.encode(), 0, target.encode(), bytes(512))
+
+
+def _named(attributes: dict[str, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((f"user.{name}".encode(), value) for name, value in attributes.items())
 
 
 def hard(name: str, target: str) -> Entry:
@@ -120,6 +126,57 @@ def names(count: int, length: int) -> list[bytes]:
 def test_directories(listed: list[bytes], ext4: int, xfs: int) -> None:
     """By the sizes of their entries; calibrated on loop devices."""
     assert (ext4_directory_blocks(listed), xfs_directory_blocks(listed)) == (ext4, xfs)
+
+
+@pytest.mark.parametrize(
+    ("names_and_lengths", "fits", "xfs"),
+    [
+        ({}, True, 0),
+        ({"security.capability": 20}, True, 0),
+        ({"user.a": 68}, True, 0),
+        ({"user.abcd": 68}, True, 0),
+        ({"user.abcd": 69}, False, 0),
+        ({"user.abcde": 68}, False, 0),
+        ({"user.a": 24, "user.b": 24}, True, 0),
+        ({"user.a": 24, "user.b": 25}, False, 0),
+        ({"security.ima": 264}, False, 1),
+        ({"user.a": 254}, False, 0),
+        ({"user.a": 255}, False, 1),
+        ({"user.a": 134, "user.b": 134}, False, 0),
+        ({"user.a": 134, "user.b": 135}, False, 1),
+        ({"user.a": 3000}, False, 1),
+        ({"user.a": 3072}, False, 2),
+        ({"user.a": 8000}, False, 3),
+    ],
+)
+def test_attributes(names_and_lengths: dict[str, int], fits: bool, xfs: int) -> None:
+    """By their sizes; calibrated on loop devices, on files and on directories."""
+    attributes = tuple((name.encode(), bytes(size)) for name, size in names_and_lengths.items())
+    assert (ext4_attributes_fit(attributes), xfs_attribute_blocks(attributes)) == (fits, xfs)
+
+
+def test_attributes_of_many() -> None:
+    """The very same ones share blocks on ext4, up to a thousand files, and never on XFS."""
+    plain = measure_layer([folder("d"), *(file(f"{number:04}") for number in range(3000))])
+    for signature, ext4, xfs in (
+        (lambda _number: b"s" * 120, 3, 0),
+        (lambda number: b"%0120d" % number, 3001, 0),
+        (lambda number: b"%0264d" % (number % 500), 500, 3001),
+        (lambda _number: b"short", 0, 0),
+    ):
+        files = [file(f"{number:04}", s=signature(number)) for number in range(3000)]
+        found = measure_layer([folder("d", s=signature(3001)), *files])
+        assert found.ext4_blocks - plain.ext4_blocks == ext4
+        assert found.xfs_blocks - plain.xfs_blocks == xfs
+
+
+def test_attributes_that_are_set_again() -> None:
+    """What is replaced takes its own along, a directory that comes again keeps its own."""
+    large, other = b"a" * 300, b"b" * 300
+    assert measure_layer([file("a", s=large), file("a")]).xfs_blocks == 0
+    assert measure_layer([folder("d", s=large), folder("d")]).xfs_blocks == 1
+    assert measure_layer([folder("d", s=large), folder("d", s=other)]).xfs_blocks == 1
+    assert measure_layer([file("a", s=large), hard("b", "a"), hard("c", "a")]).xfs_blocks == 1
 
 
 def test_sums() -> None:

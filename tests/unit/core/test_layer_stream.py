@@ -147,6 +147,17 @@ def test_extended_headers() -> None:
     assert seen(content + END) == [(FILE, b"a", 512, b""), (FILE, b"holes", 9000, b"")]
 
 
+def test_extended_attributes() -> None:
+    """Of the entry that follows only, whatever it is, by name; values are bytes of any kind."""
+    named = record(b"SCHILY.xattr.user.b", b"=\0\n\xff") + record(b"SCHILY.xattr.user.a", b"1")
+    headers = [block("f", size=3), block("d/", tarfile.DIRTYPE), block("old/", b"\0"), block("g")]
+    first, folder, old, plain = map(signed, headers)
+    content = pax(named) + first + bytes(512) + pax(named) + folder + pax(named) + old + plain
+    found = [(one.kind, one.attributes) for one in read(content + END)]
+    both = ((b"user.a", b"1"), (b"user.b", b"=\0\n\xff"))
+    assert found == [(FILE, both), (FOLDER, both), (FOLDER, both), (FILE, ())]
+
+
 def test_large_and_signed() -> None:
     """Sizes in base 256, and checksums of signed bytes."""
     header = block()
