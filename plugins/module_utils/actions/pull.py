@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Sequence
 
 from ..decisions.pull_order import PullOrder, Start, awaited_images, plan_pull
-from ..decisions.versions import CUTS_SLOW_PULLS
+from ..decisions.versions import why_cut
 from ..documents.locked_images import LockedImages
 from ..errors import EdgefleetError
 from ..node.crio_service import CrioService
@@ -125,7 +125,5 @@ def _with_version(outcome: ImageOutcome, crictl: ImageService) -> ImageOutcome:
     except EdgefleetError:
         # The outcome stands without that.
         return outcome
-    if not CUTS_SLOW_PULLS.is_in(version):
-        return outcome
-    message = f"{outcome.message}: CRI-O {version} {CUTS_SLOW_PULLS.says}"
-    return replace(outcome, cause="timeout", message=message)
+    why = why_cut(version)
+    return replace(outcome, message=f"{outcome.message}: CRI-O {version} {why}") if why else outcome

@@ -63,11 +63,30 @@ CUTS_SLOW_PULLS = Quirk(
     "ends every pull from which nothing arrives for 10 s, which no setting of it changes",
     (_from_to("1.30.0", "1.30.10"), _from_to("1.31.0", "1.31.2")),
 )
-TABLE = (NO_PINS, STARTS_ONLY, MAY_UNPIN, MISREPORTS, CUTS_SLOW_PULLS)
+# pkg/config/config.go: `PullProgressTimeout: 10 * time.Second`; none since 1.30.14 (cba8a26c48), 1.31.9
+# (4ee63aa0f5) and 1.32.4 (e56d14873a).
+CUTS_UNLESS_TOLD = Quirk(
+    "ends every pull from which nothing arrives for 10 s, unless its pull_progress_timeout says otherwise",
+    (
+        _from_to("1.30.11", "1.30.13"),
+        _from_to("1.31.3", "1.31.8"),
+        _from_to("1.32.0", "1.32.3"),
+    ),
+)
+TABLE = (NO_PINS, STARTS_ONLY, MAY_UNPIN, MISREPORTS, CUTS_SLOW_PULLS, CUTS_UNLESS_TOLD)
 
 OLDEST = _version("1.28.0")
 
 
+def why_cut(version: CrioVersion) -> str:
+    """Say how this CRI-O ends pulls by itself; empty when it does not, unless it was told to."""
+    return _says((CUTS_SLOW_PULLS, CUTS_UNLESS_TOLD), version)
+
+
 def why_restart(version: CrioVersion) -> str:
     """Say why a reload is not enough for this CRI-O to take pins truly; empty when it is."""
-    return next((one.says for one in (STARTS_ONLY, MAY_UNPIN) if one.is_in(version)), "")
+    return _says((STARTS_ONLY, MAY_UNPIN), version)
+
+
+def _says(quirks: tuple[Quirk, ...], version: CrioVersion) -> str:
+    return next((one.says for one in quirks if one.is_in(version)), "")

@@ -14,6 +14,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.retry imp
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.versions import (
     CUTS_SLOW_PULLS,
+    CUTS_UNLESS_TOLD,
     MAY_UNPIN,
     MISREPORTS,
     NO_PINS,
@@ -67,10 +68,17 @@ VERSIONS = {
     "1.30.5": {MISREPORTS, CUTS_SLOW_PULLS},
     "1.30.6": {CUTS_SLOW_PULLS},
     "1.30.10": {CUTS_SLOW_PULLS},
-    "1.30.11": set(),
+    "1.30.11": {CUTS_UNLESS_TOLD},
+    "1.30.13": {CUTS_UNLESS_TOLD},
+    "1.30.14": set(),
     "1.31.0": {CUTS_SLOW_PULLS},
     "1.31.2": {CUTS_SLOW_PULLS},
-    "1.31.3": set(),
+    "1.31.3": {CUTS_UNLESS_TOLD},
+    "1.31.8": {CUTS_UNLESS_TOLD},
+    "1.31.9": set(),
+    "1.32.0": {CUTS_UNLESS_TOLD},
+    "1.32.3": {CUTS_UNLESS_TOLD},
+    "1.32.4": set(),
     "1.36.3": set(),
     "2.0.0": set(),
 }
