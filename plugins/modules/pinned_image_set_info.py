@@ -44,7 +44,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 converged:
-  description: Whether every reference is present under its name and reported pinned, the drop-in is committed and nothing overrides it.
+  description:
+    - Whether every reference is present under its name and reported pinned, the drop-in is committed, nothing overrides it, and CRI-O
+      can start again.
   returned: always
   type: bool
 deviations:
@@ -57,6 +59,7 @@ deviations:
       description:
         - V(missing), V(unpinned) and V(stale_pin) are about an image; V(staged), V(file_differs) and V(overridden) about a file;
           V(daemon_unreachable) is about CRI-O's socket.
+        - V(masked) is about CRI-O's unit; it may run, and would not start again.
       type: str
     subject:
       description: The reference, file or socket.

@@ -43,6 +43,7 @@ _DEVIATIONS = {
     "overridden": Remedy(True, "Remove pinned_images there."),
     "daemon_unreachable": Remedy(True, "See why CRI-O does not answer."),
     "corrupt": Remedy(True, "Run pin_images with pin_images_deep."),
+    "masked": Remedy(True, "Unmask crio.service."),
 }
 _MENDED = Remedy(False, "")
 

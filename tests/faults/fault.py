@@ -31,7 +31,8 @@ class Fault:
     `takes` are the images that the fault itself may take out of the store, or CRI-O's repair after it,
     until a run was whole. It takes the pin of one that is there only from those in `renames`, which have
     lost the name by which they are pinned. `next_run_first` is whether the next run meets CRI-O as the
-    fault left it, or a restarted one; None leaves it to the seed.
+    fault left it, or a restarted one; None leaves it to the seed. With `tears` layers may have lost what
+    was not yet on a disk: after the next run all of it must be there.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Fault:
     slow: bool = False
     unpins: bool = False
     next_run_first: bool | None = None
+    tears: bool = False
     variables: Mapping[str, object] = field(default_factory=dict)
     short: bool = False
     kind: str = ""

@@ -130,6 +130,8 @@ class Site:
         self._lose(sampler.unpinned(), "there and not pinned in between", fault.renames(self))
         self._lose(sampler.absent(), "gone in between", takes)
         sampler.check_rate()
+        if fault.tears:
+            self._check_content()
         self._check_room()
         self._has = self.goal
 
@@ -240,6 +242,13 @@ class Site:
         """See all that is wanted present and pinned."""
         self._lose(self.references(self.goal) - self.node.pinned(), "not pinned after a restart")
         self._check_images(set(), frozenset())
+
+    def _check_content(self) -> None:
+        """See every file of the wanted layers as long as it was unpacked."""
+        lock = str(self.locks[self.goal])
+        look = _ended(self.fleet.start("verify_images", pin_images_lock=lock, pin_images_deep=True))
+        print(look.output)
+        assert look.rc == 0, "layers lack what they had"
 
     def _lose(self, gone: Set[str], how: str, takes: frozenset[str] = frozenset()) -> None:
         """Count what is gone; it must not be, unless the fault takes it."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from fleet import DROP_IN, Running
 
+from .deaths import INTERPRETER, Death, planned
 from .fault import Fault, anything
 from .invariants import FOREIGN
 from .site import Site
@@ -118,18 +119,36 @@ def _retagged(site: Site) -> Iterator[None]:
         node.exec(["crictl", "rmi", tag])
 
 
+def _damage(site: Site, script: str) -> None:
+    """Damage a layer of an image, which no pod uses, in the store; only a deep run finds it."""
+    image = next(one for one in site.images if one.reference == _reference(site))
+    digest = image.platform().layers[-1].digest
+    layers = json.loads(site.node.read(f"{_STORE}/overlay-layers/layers.json"))
+    layer = next(one["id"] for one in layers if one["compressed-diff-digest"] == digest)
+    site.node.exec(["sh", "-euc", script, f"{_STORE}/overlay/{layer}/diff"])
+
+
 def _damaged(name: str, script: str) -> Fault:
-    """A layer of an image, which no pod uses, is damaged in the store; only a deep run finds it."""
-
-    def damage(site: Site) -> None:
-        image = next(one for one in site.images if one.reference == _reference(site))
-        digest = image.platform().layers[-1].digest
-        layers = json.loads(site.node.read(f"{_STORE}/overlay-layers/layers.json"))
-        layer = next(one["id"] for one in layers if one["compressed-diff-digest"] == digest)
-        site.node.exec(["sh", "-euc", script, f"{_STORE}/overlay/{layer}/diff"])
-
+    around = _once(lambda site: _damage(site, script))
     variables = {"pin_images_deep": True}
-    return Fault(name, around=_once(damage), whole=True, takes=_that_one, variables=variables)
+    return Fault(name, around=around, whole=True, takes=_that_one, variables=variables)
+
+
+def _killed_while_healing(death: Death) -> Fault:
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        _damage(site, _TRUNCATE)
+        with planned(site, death):
+            yield
+
+    return Fault(
+        f"heal-{death}",
+        around=around,
+        whole=False,
+        takes=_that_one,
+        variables={"ansible_python_interpreter": INTERPRETER, "pin_images_deep": True},
+        kind=f"{death.module} killed while it heals",
+    )
 
 
 _OTHERS = f'[crio.image]\npinned_images = ["{FOREIGN}"]\n'
@@ -137,6 +156,12 @@ _NAMED = f"{_DIRECTORY}/70-broken"
 _EARLIER = f"{_DIRECTORY}/40-other"
 _LATER = f"{_DIRECTORY}/60-other"
 _BACKUP = f"{DROP_IN}.1234~"
+_TRUNCATE = 'truncate --size=1 "$(find "$0" -type f -size +1k | head -n 1)"'
+# The journal before and after the damaged image is removed, and before it is pulled again.
+_HEALING = (
+    *(Death("image_content", 1, *call) for call in (("write", 1), ("fsync", 1), ("write", 2))),
+    Death("pinned_image_set", 1, "write", 1),
+)
 
 FAULTS = [
     _touched("truncated", 'truncate --size=60 "$0"', short=True),
@@ -154,8 +179,9 @@ FAULTS = [
     _foreign("backup", _BACKUP, _OTHERS, _BACKUP),
     Fault("image-removed", around=_once(_remove_an_image), whole=True, takes=_that_one),
     Fault("image-retagged", around=_retagged, whole=True, renames=_that_one),
-    _damaged("layer-truncated", 'truncate --size=1 "$(find "$0" -type f -size +1k | head -n 1)"'),
+    _damaged("layer-truncated", _TRUNCATE),
     _damaged("layer-emptied", 'find "$0" -mindepth 1 -delete'),
+    *(_killed_while_healing(death) for death in _HEALING),
     Fault("store-wiped", around=_once(_wipe), whole=True, takes=anything, short=True),
     Fault("masked", around=_masked, whole=False, said="masked"),
 ]

@@ -18,8 +18,8 @@ from .site import Site, any_time
 # the journal.
 _WRITING = (
     ("pwrite64", 1), ("mkdirat", 1), ("write", 1), ("renameat", 1), ("unlinkat", 4), ("write", 2),
-    ("fsync", 3), ("write", 3), ("fchmod", 2), ("fsync", 4), ("renameat", 2), ("fsync", 5),
-    ("write", 4), ("fsync", 6),
+    ("fsync", 5), ("write", 3), ("fchmod", 2), ("fsync", 6), ("renameat", 2), ("fsync", 7),
+    ("write", 4), ("fsync", 8),
 )  # fmt: skip
 # The journal before and after.
 _NOTING = (("write", 1), ("fsync", 1), ("write", 2), ("fsync", 2))
@@ -32,6 +32,7 @@ _DEATHS = [
 _UNPINNING = [
     Death("crio_pinned_file", 1, "write", 1),
     Death("crio_pinned_file", 1, "unlinkat", 4),
+    Death("crio_pinned_file", 1, "fsync", 4),
     Death("crio_pinned_file", 1, "write", 2),
     Death("crio_reload", 1, "write", 1),
 ]
@@ -44,7 +45,7 @@ _CLEANING = [
 ]
 _DEAD_PULL = "/var/tmp/container_images_storage4711"
 _DIE_PULLING = 'mkdir "$0"; touch "$0/1" "$0/2"; touch --date="1 minute ago" "$0/1" "$0/2" "$0"'
-_SHORT = {Death("crio_pinned_file", 1, "fsync", 4), Death("crio_pinned_file", 2, "renameat", 2)}
+_SHORT = {Death("crio_pinned_file", 1, "fsync", 6), Death("crio_pinned_file", 2, "renameat", 2)}
 _RANDOM_TIMES = 8
 
 

@@ -87,6 +87,7 @@ def _cut_after_writing(name: str, turn: int, written: Callable[[Site], frozenset
         around=lambda site: halting(site, halt),
         after=after,
         takes=anything,
+        tears=True,
         whole=False,
         variables={"ansible_python_interpreter": INTERPRETER},
     )
@@ -179,7 +180,9 @@ def _stalled_and_killed(name: str, *, lifts: bool) -> Fault:
 FAULTS = [
     Fault("kill-crio", amid=kill_crio, takes=anything, slow=True, short=True),
     Fault("kill-crictl", amid=kill_crictl, slow=True),
-    Fault("power-cut", amid=cut_power, takes=anything, whole=False, slow=True, short=True),
+    Fault(
+        "power-cut", amid=cut_power, takes=anything, tears=True, whole=False, slow=True, short=True
+    ),
     _cut_after_writing("power-cut-after-staging", 1, anything),
     _cut_after_writing("power-cut-after-committing", 2, lambda site: site.references(site.goal)),
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
@@ -191,6 +194,7 @@ FAULTS = [
             f"{name}-at-random-{number}",
             amid=any_time(act),
             takes=anything,
+            tears=act is _cut_power_now,
             kind=f"{name} any time",
         )
         for name, act in (("kill-crio", _kill_crio_now), ("power-cut", _cut_power_now))

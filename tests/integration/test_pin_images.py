@@ -224,6 +224,26 @@ def test_a_later_drop_in_is_named_and_not_fought(pinned: Fleet, images: Images) 
     assert set(references(images)) <= node.pinned()
 
 
+def test_a_crio_that_would_not_start_again(pinned: Fleet) -> None:
+    """It runs, and all is pinned: a file that it cannot read, and a mask, are named by both."""
+    masked, broken = pinned.node("node1"), pinned.node("node2")
+    unit, file = "/etc/systemd/system/crio.service", "/etc/crio/crio.conf.d/70-theirs"
+    broken.write(file, "[crio.image\n")
+    masked.exec(["mv", unit, "/root/crio.service"])
+    masked.exec(["ln", "-s", "/dev/null", unit])
+    try:
+        for playbook in ("verify_images", "pin-images"):
+            run = pinned.play(playbook, pin_images_lock=lock_of(pinned))
+            assert run.rc != 0
+            assert f"masked): {unit}" in run.node("node1")["message"]
+            assert f"unable to decode configuration {file}" in run.node("node2")["message"]
+            assert run.node("node3")["state"] == "converged"
+    finally:
+        broken.exec(["rm", file])
+        masked.exec(["mv", "/root/crio.service", unit])
+    assert pinned.pin(pin_images_lock=lock_of(pinned)).rc == 0
+
+
 def test_pins_of_an_earlier_file(pinned: Fleet, images: Images) -> None:
     """A file that ours would replace is named; with merge its pins stay, in ours too."""
     node = pinned.node("node2")

@@ -75,7 +75,7 @@ class FakeHost:
         self.root = True
         # Of paths, where they are not root's, or did not change at time 0.
         self.owners: dict[str, int] = {}
-        self.changed: dict[str, float] = {}
+        self.times: dict[str, float] = {}
         self.running: list[RunningProcess] = []
         self.opened: list[OpenFile] = []
         self._expected: list[list[Call]] = []
@@ -126,6 +126,10 @@ class FakeHost:
         del stop
         self.settings.append(dict(settings))
         return self.run(argv)
+
+    def process_number(self) -> int:
+        """See Host."""
+        return 4711
 
     def processes(self) -> tuple[RunningProcess, ...]:
         """See Host."""
@@ -188,7 +192,7 @@ class FakeHost:
                 else DIRECTORY
             )
             size = len(self.files.get(path, ""))
-            owner, changed = self.owners.get(path, 0), self.changed.get(path, 0.0)
+            owner, changed = self.owners.get(path, 0), self.times.get(path, 0.0)
             found.append(Entry(name, kind, owner, size, changed))
         return tuple(found)
 
@@ -232,6 +236,11 @@ class FakeHost:
         self.events.append(("remove", path))
         for below in (path, *self.files_below(path)):
             self.files.pop(below, None)
+
+    def remove_empty(self, path: str) -> None:
+        """See Host."""
+        assert not self.files_below(path)
+        self.events.append(("remove empty", path))
 
     def filesystem(self, path: str) -> Filesystem:
         """See Host."""

@@ -55,8 +55,9 @@ def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, .
 def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
     """Remove damaged images, so that a pull fetches their layers again.
 
-    Before, a pull of each asks its registry: an image that nobody could give back stays. All
-    images that share a damaged layer go, or none; see :func:`.plan_healing`.
+    Before, a pull of each asks its registry: a wanted image that nobody could give back stays. All
+    images that share a damaged layer go, or none; see :func:`.plan_healing`. Among them may be some
+    that we once pinned and nobody wants now: they are named.
 
     :raises EdgefleetError: when CRI-O does not answer.
     """
@@ -69,31 +70,32 @@ def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) ->
             for one in plan.corrupt
             if one.stays
         ]
+        registries = _Registries(crictl)
         for group in plan.groups:
-            names = {one: sorted(store.contents.images[one].names) for one in group}
-            outcomes += _clear(host, crictl, wanted, names, check_mode)
+            names = sorted(name for one in group for name in store.contents.images[one].names)
+            outcomes += _clear(host, registries, frozenset(wanted), names, check_mode)
         return outcomes
 
 
 def _clear(
     host: ContentHost,
-    crictl: ImageService,
-    wanted: Sequence[str],
-    names: dict[str, list[str]],
+    registries: _Registries,
+    wanted: frozenset[str],
+    every: Sequence[str],
     check_mode: bool,
 ) -> list[ImageOutcome]:
     """Remove the images of one group, by all their names."""
-    every = [name for one in sorted(names) for name in names[one]]
-    asked = [name for name in every if name in set(wanted)]
+    asked = [name for name in every if name in wanted]
+    others = [name for name in every if name not in wanted]
     if check_mode:
-        return [ImageOutcome(name, WOULD_CLEAR) for name in asked]
+        return _cleared(asked, others, WOULD_CLEAR)
     for name in asked:
-        completed = _asked_for(crictl, name)
+        completed = registries.asked_for(name)
         if completed.rc != 0:
             cause, said = failure_of(completed.stderr)
             message = f"it is damaged, and stays until it can be pulled again: {said}"
             return [ImageOutcome(one, FAILED, cause, message, attempts=1) for one in asked]
-    journal = Journal(host)
+    journal, crictl = Journal(host), registries.crictl
     journal.before("clear", references=every)
     for name in every:
         completed = crictl.remove(name)
@@ -102,22 +104,40 @@ def _clear(
             journal.after("clear-failed", references=[name], cause=cause)
             return [ImageOutcome(one, FAILED, cause, said, attempts=1) for one in asked]
     journal.after("clear", references=every)
-    return [ImageOutcome(name, CLEARED, attempts=1) for name in asked]
+    return _cleared(asked, others, CLEARED)
 
 
-def _asked_for(crictl: ImageService, name: str) -> Completed:
-    """Have CRI-O ask the registry for an image that is there."""
-    silence = threading.Event()
-    timer = threading.Timer(_ANSWER_SECONDS, silence.set)
-    timer.start()
-    try:
-        completed = crictl.pull(name, silence)
-    finally:
-        timer.cancel()
-    if silence.is_set():
-        said = f"timed out: the registry did not answer within {_ANSWER_SECONDS:g} s"
-        return replace(completed, stderr=said)
-    return completed
+def _cleared(asked: Sequence[str], others: Sequence[str], outcome: str) -> list[ImageOutcome]:
+    unwanted = "it shares a damaged layer; no set wants it, so it does not come again"
+    return [
+        *(ImageOutcome(name, outcome, attempts=int(outcome == CLEARED)) for name in asked),
+        *(ImageOutcome(name, outcome, message=unwanted) for name in others),
+    ]
+
+
+class _Registries:
+    """Whether registries still have images that are there; one that was silent is asked once."""
+
+    def __init__(self, crictl: ImageService) -> None:
+        self.crictl = crictl
+        self._silent: dict[str, Completed] = {}
+
+    def asked_for(self, name: str) -> Completed:
+        """Have CRI-O ask for an image that is there."""
+        registry = name.partition("/")[0]
+        if registry in self._silent:
+            return self._silent[registry]
+        silence = threading.Event()
+        timer = threading.Timer(_ANSWER_SECONDS, silence.set)
+        timer.start()
+        try:
+            completed = self.crictl.pull(name, silence)
+        finally:
+            timer.cancel()
+        if silence.is_set():
+            said = f"timed out: the registry did not answer within {_ANSWER_SECONDS:g} s"
+            completed = self._silent[registry] = replace(completed, stderr=said)
+        return completed
 
 
 def _look(
@@ -142,12 +162,17 @@ def _damages(store: LayerStore, images: Iterable[str]) -> dict[str, str]:
         layers.update(chain)
         if lacking:
             damaged[lacking] = "the store has no such layer"
-    for some in (layers, None):
-        for one in sorted(some if some is not None else twins_of(store.contents, damaged)):
-            wrong = "" if one in damaged else _damage(store, one)
-            if wrong:
-                damaged[one] = wrong
+    _look_at(store, layers, damaged)
+    _look_at(store, twins_of(store.contents, damaged), damaged)
     return damaged
+
+
+def _look_at(store: LayerStore, layers: Iterable[str], damaged: dict[str, str]) -> None:
+    """Add what is wrong with these layers to ``damaged``."""
+    for one in sorted(set(layers) - set(damaged)):
+        wrong = _damage(store, one)
+        if wrong:
+            damaged[one] = wrong
 
 
 def _damage(store: LayerStore, identifier: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..decisions.leftovers import dead_folders
 from ..errors import EdgefleetError
 from ..node.crio import DROP_IN_DIRECTORY
-from ..node.crio_service import PREDICTION, VALIDATION
+from ..node.crio_service import VALIDATION
 from ..node.host import Host
 from ..node.reading_host import HostError
 from ..node.staging import read_going, read_staging, temporary_directory
@@ -30,6 +30,9 @@ _SOCKET = "/run/crio/crio.sock"
 # Where a new drop-in is written first (scratch_for), and under which names.
 _SCRATCH_FOLDER = DROP_IN_DIRECTORY.rpartition("/")[0]
 _SCRATCH_PATTERN = re.compile(r"\..+\.edgefleet-new")
+# Where copies of the configuration are checked (check_with), and under which names.
+_COPY_FOLDER = VALIDATION.rpartition("/")[0]
+_COPY_PATTERN = re.compile(r"edgefleet-crio(-check-[0-9]+)?")
 # A copy of the configuration is also made in check mode, by runs that take no turn: a young one may
 # be in use. In seconds, and longer than CRI-O may take to read it.
 _COPY_AGE = 600.0
@@ -72,7 +75,7 @@ def find_dead_pulls(host: Host, config: RunningConfig) -> tuple[Leftover, ...]:
     # The folders come first: one that a pull makes after that is not among them.
     processes, open_files = host.processes(), host.open_files((f"/{PREFIX}",))
     socket_made = made[0] if made else None
-    dead = dead_folders(folders, open_files, processes, socket_made, host.now())
+    dead = dead_folders(folders, open_files, processes, socket_made)
     return tuple(Leftover(one.path, one.bytes) for one in dead)
 
 
@@ -130,9 +133,8 @@ def _scratch_files(host: Host) -> list[Leftover]:
     old = host.now() - _COPY_AGE
     found += [
         Leftover(path, sum(file.bytes for file in host.entries(path)))
-        for path in (VALIDATION, PREDICTION)
-        for one in _at(host, path)
-        if one.kind == DIRECTORY and one.changed < old
+        for path, one in ((f"{_COPY_FOLDER}/{one.name}", one) for one in host.entries(_COPY_FOLDER))
+        if one.kind == DIRECTORY and _COPY_PATTERN.fullmatch(one.name) and one.changed < old
     ]
     return found
 

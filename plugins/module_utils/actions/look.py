@@ -10,6 +10,7 @@ from typing import Sequence
 
 from ..decisions.convergence import (
     DAEMON_UNREACHABLE,
+    MASKED,
     STALE_PIN,
     Deviation,
     file_deviations,
@@ -25,6 +26,9 @@ from ..node.store import read_image_store
 from .pin_files import survey_pin_files
 from .pin_record import read_pin_record
 
+# Where systemd looks for a unit before it looks where packages put it: one that is empty, or leads to
+# /dev/null, masks it.
+_UNITS = ("/etc/systemd/system/crio.service", "/run/systemd/system/crio.service")
 # What Go, and so OCI platforms, call the machines that `uname -m` names.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
@@ -52,6 +56,11 @@ def look_at(host: ReadingHost, path: str, wanted: Sequence[str], on_conflict: st
     deviations = file_deviations((*wanted, *merged), path, host.found(path))
     if wanted:
         deviations += override_deviations(files.overriding)
+    deviations += [
+        Deviation(MASKED, unit, "the unit is masked: CRI-O does not start again")
+        for unit in _UNITS
+        if host.exists(unit) and not host.read(unit)
+    ]
     removable: tuple[str, ...] = ()
     try:
         config = crio.running_config()

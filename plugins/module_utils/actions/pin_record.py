@@ -27,7 +27,7 @@ class PinRecord:
 
 
 def read_pin_record(host: ReadingHost) -> PinRecord:
-    """Return what the journal says about pins; a line torn by a crash is passed over."""
+    """Return what the journal says about pins; a line that a crash or a hand has torn is passed over."""
     return fold_pins(host.read(PATH) or "")
 
 
@@ -35,7 +35,7 @@ def _entries(text: str) -> Iterable[dict[str, Any]]:
     for line in text.splitlines():
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(entry, dict):
             yield entry

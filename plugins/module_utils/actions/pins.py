@@ -13,7 +13,7 @@ from ..decisions.versions import NO_PINS, OLDEST
 from ..documents.drop_in import MODE
 from ..errors import EdgefleetError
 from ..node.crio import MCO_MARKER, Crio
-from ..node.crio_service import PREDICTION, VALIDATION, CrioService, scratch_for
+from ..node.crio_service import CrioService, scratch_for
 from ..node.host import Host
 from ..node.reading_host import require_root
 from ..observed.found_file import DIRECTORY, FoundFile
@@ -83,12 +83,14 @@ def _write(
         return result
     if plan.text is not None and on_conflict == FAIL:
         _refuse_replacing(path, files, plan.references)
-    crio.check_with(path, plan.text, PREDICTION if check_mode else VALIDATION)
+    crio.check_with(path, plan.text, has_turn=not check_mode)
     if check_mode:
         return result
     added = [one for one in plan.added if one not in merged]
     journal.before("pin", path=path, state=state, added=added)
-    if plan.text is None or before.kind == DIRECTORY:
+    if before.kind == DIRECTORY:
+        host.remove_empty(path)
+    elif plan.text is None:
         host.remove(path)
     if plan.text is not None:
         host.write_atomic(path, plan.text, MODE, scratch_for(path))
@@ -110,11 +112,11 @@ def _refuse_replacing(path: str, files: PinFiles, references: Iterable[str]) -> 
 
 def _refuse_directory(host: Host, path: str, found: FoundFile) -> None:
     """Leave alone what somebody keeps in a folder of that name; an empty one we may replace."""
-    files = host.files_below(path) if found.kind == DIRECTORY else ()
-    if files:
+    entries = host.entries(path) if found.kind == DIRECTORY else ()
+    if entries:
         raise NotOurs(
             f"writing {path}",
-            f"it is a directory, and holds {files[0]}",
+            f"it is a directory, and holds {entries[0].name}",
             "Move what lies there; CRI-O reads it.",
         )
 

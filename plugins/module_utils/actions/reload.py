@@ -15,6 +15,7 @@ from ..node.crictl import Crictl
 from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import NO_DIRECTORY, CrioService
 from ..node.host import Host
+from ..node.image_service import PULLS
 from ..node.reading_host import require_root
 from ..node.staging import pulls_in_flight
 from ..node.store import read_image_store
@@ -124,11 +125,12 @@ def _take(host: Host, action: str, expectation: _Expectation, wait_timeout: floa
 def _wait_for_pulls(host: Host, crio: CrioService, timeout: float) -> None:
     """Let pulls of others end, which a restart would cost all that they fetched.
 
-    Ours hold the turn that we have now. Of the kubelet's and of people, only those are seen that
-    are fetching or unpacking a layer at this moment.
+    Ours hold the turn that we have now, but for those that a killed run left going: they are ended.
+    Of the kubelet's and of people's, only those are seen that fetch or unpack a layer at this moment.
 
     :raises ReloadFailed: when there is still one after ``timeout`` seconds.
     """
+    host.end_orphans(PULLS)
     config, deadline = crio.running_config(), host.monotonic() + timeout
     while True:
         folders = pulls_in_flight(host, config)

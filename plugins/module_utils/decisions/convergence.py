@@ -19,6 +19,7 @@ STAGED = "staged"
 FILE_DIFFERS = "file_differs"
 OVERRIDDEN = "overridden"
 DAEMON_UNREACHABLE = "daemon_unreachable"
+MASKED = "masked"
 
 
 @dataclass(frozen=True)

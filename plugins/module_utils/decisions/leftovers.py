@@ -8,14 +8,16 @@ podman, buildah and skopeo too, have the same name and owner, and a pull may hav
 folder open for a while: between two layers, or while a registry is silent. So a folder goes only
 when all of this holds:
 
-1. it is root's, a folder itself and no link, and has exactly the name that such folders have;
+1. it is root's, a folder itself and no link, and has exactly the name that such folders have: no
+   others are given;
 2. no process has anything in it open;
 3. nothing in it has changed since the running CRI-O began, so no pull of that one can have made it.
    CRI-O's beginning is the earlier of two times. One is that of its process on the clock as it goes
    now, which stays right when the clock was set back meanwhile; the other is that of its socket on
    the clock as it went then, which stays right when the clock was set forward;
-4. none of the programs that make such folders lives since before its last change; or else that is
-   more than an hour ago.
+4. none of the other programs that make such folders lives since before the running CRI-O began, by
+   the order in which the kernel started them, which no clock changes. One that began later did not
+   make what is older than CRI-O.
 
 Where no CRI-O runs, or its socket is not where it is by default, nothing goes.
 """
@@ -28,8 +30,6 @@ from ..observed.process import OpenFile, RunningProcess
 from ..observed.staging import OTHER_PULLERS, StagingFolder
 
 _CRIO = "crio"
-# In seconds. Between two layers a living pull waits for a registry, or for a disk; not that long.
-_ALONE = 3600.0
 # Times of files lag by a tick of the kernel, those of processes are rounded to one. A CRI-O that died
 # is started again after 10 s by its own unit, after 0.1 s at the earliest by systemd. In seconds.
 _ROUNDING = 0.05
@@ -40,7 +40,6 @@ def dead_folders(
     open_files: Sequence[OpenFile],
     processes: Sequence[RunningProcess],
     socket_made: float | None,
-    now: float,
 ) -> tuple[StagingFolder, ...]:
     """Return the folders that may go.
 
@@ -51,13 +50,14 @@ def dead_folders(
     if not crios or socket_made is None:
         return ()
     # The earliest, where several run: the fewest folders are older than that.
-    began = min(*crios, socket_made) - _ROUNDING
-    others = [one.started - _ROUNDING for one in processes if one.name in OTHER_PULLERS]
+    oldest = min(crios)
+    others = [one.started for one in processes if one.name in OTHER_PULLERS]
+    if any(started <= oldest + _ROUNDING for started in others):
+        return ()
+    began = min(oldest, socket_made) - _ROUNDING
     return tuple(
         one
         for one in folders
-        if one.owner == 0
-        and one.changed < began
+        if one.changed < began
         and not any(file.path.startswith(f"{one.path}/") for file in open_files)
-        and (now - one.changed > _ALONE or not any(start <= one.changed for start in others))
     )

@@ -64,13 +64,16 @@ class Crio:
     def running_config(self) -> RunningConfig:
         """Return what the running CRI-O says of its configuration.
 
-        :raises CommandFailed: when it is not running.
+        :raises CommandFailed: when it is not running, or could not start again, as this program reads
+            the files first.
         """
         # Up to 1.28 the sub-command was a program of its own.
         own = self._host.find_program("crio-status")
         argv = [own, "config"] if own else [self._program, "status", "config"]
         completed = self._checked(
-            argv, "asking CRI-O for its configuration", "CRI-O must be running."
+            argv,
+            "asking CRI-O for its configuration",
+            "CRI-O must be running, and its files be as it can read them.",
         )
         return parse_running_config(completed.stdout)
 

@@ -13,9 +13,8 @@ from .reading_host import HostError
 
 # CompileRegexpsForPinnedImages of CRI-O (internal/storage/image.go) slices this entry beyond its end.
 _PANIC = "*"
-#: Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it. One that
-#: only predicts has another place: it takes no turn, and must not meet one that will write.
-VALIDATION, PREDICTION = "/run/edgefleet-crio", "/run/edgefleet-crio-check"
+#: Where a copy of the configuration is checked: no daemon reads there, and no boot keeps it.
+VALIDATION = "/run/edgefleet-crio"
 # For systemctl, which waits for CRI-O to end its containers' monitors, in seconds.
 _SERVICE_TIMEOUT = 180
 _LOG_LINES = 20
@@ -34,13 +33,14 @@ class CrioService(Crio):
         super().__init__(host)
         self._host: Host = host
 
-    def check_with(self, path: str, text: str | None, place: str) -> None:
+    def check_with(self, path: str, text: str | None, has_turn: bool) -> None:
         """Let CRI-O read a copy of its whole configuration in which ``path`` holds ``text``.
 
         :param text: None for the configuration without that file.
-        :param place: where the copy lies meanwhile, :data:`VALIDATION` or :data:`PREDICTION`.
+        :param has_turn: without it others may do the same at this moment, each in a place of its own.
         :raises HostError: when CRI-O would not start with it.
         """
+        place = VALIDATION if has_turn else f"{VALIDATION}-check-{self._host.process_number()}"
         copy = f"{place}/crio.conf.d"
         try:
             self._host.copy_tree(DROP_IN_DIRECTORY, copy)

@@ -60,6 +60,9 @@ class Host(ReadingHost, Protocol):
         go into its environment.
         """
 
+    def process_number(self) -> int:
+        """Return the number of this process."""
+
     def processes(self) -> tuple[RunningProcess, ...]:
         """Return what runs on the node."""
 
@@ -77,9 +80,8 @@ class Host(ReadingHost, Protocol):
     ) -> ContextManager[None]:
         """Hold the lock of ``path`` in a ``with``.
 
-        Those who want it are told ``doing``, since when, and which process of whom and from where.
-
-        It goes with the process, however that ends. After ``patience`` seconds without it the
+        Those who want it are told ``doing``, since when, and which process of whom, and from where
+        as far as sudo lets that be known. The lock ends with the process, however that ends. After ``patience`` seconds without it the
         error is that of ``problem``, with the holder's note.
         """
 
@@ -106,7 +108,10 @@ class Host(ReadingHost, Protocol):
         """Give a file or folder another name in its folder."""
 
     def remove(self, path: str) -> None:
-        """Remove a file or a folder with all below it; nothing there is fine."""
+        """Remove a file or a folder with all below it, for good; nothing there is fine."""
+
+    def remove_empty(self, path: str) -> None:
+        """Remove a folder in which nothing is; nothing there is fine."""
 
     def sync(self, path: str) -> None:
         """Have what was written to the filesystem of ``path`` be on its disk, and wait for a while."""
@@ -144,6 +149,10 @@ class LocalHost(LocalReader):
         # One that had ended by itself before the signal came has its own return code.
         rc = 124 if program.returncode == -signal.SIGKILL and stop.is_set() else program.returncode
         return Completed(tuple(argv), rc, text_of(stdout), text_of(stderr))
+
+    def process_number(self) -> int:
+        """See :meth:`Host.process_number`."""
+        return os.getpid()
 
     def processes(self) -> tuple[RunningProcess, ...]:
         """See :meth:`Host.processes`."""
@@ -317,7 +326,18 @@ class LocalHost(LocalReader):
                     shutil.rmtree(_path_in(folder, name))
                 else:
                     os.unlink(name, dir_fd=folder)
+                _sync(folder)
         except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise HostError(f"removing {path}", str(error.strerror)) from None
+
+    def remove_empty(self, path: str) -> None:
+        """See :meth:`Host.remove_empty`."""
+        try:
+            with _folder_of(path) as (folder, name):
+                os.rmdir(name, dir_fd=folder)
+        except FileNotFoundError:
             return
         except OSError as error:
             raise HostError(f"removing {path}", str(error.strerror)) from None

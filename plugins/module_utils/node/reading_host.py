@@ -83,7 +83,10 @@ class ReadingHost(Protocol):
         """Return what lies at ``path`` itself: a link is not followed."""
 
     def files_below(self, directory: str) -> tuple[str, ...]:
-        """Return every file below ``directory``, in lexical order of each level."""
+        """Return every file below ``directory``, in lexical order of each level.
+
+        A link counts as a file wherever it leads, as Go's filepath.Walk has it.
+        """
 
     def filesystem(self, path: str) -> Filesystem:
         """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
@@ -139,7 +142,9 @@ class LocalReader:
     def read(self, path: str) -> str | None:
         """See :meth:`ReadingHost.read`."""
         try:
-            with open(path, encoding="utf-8", errors="backslashreplace") as stream:
+            # A pipe in the place of a file would block for ever: it reads as empty.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with os.fdopen(descriptor, encoding="utf-8", errors="backslashreplace") as stream:
                 return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -167,8 +172,8 @@ class LocalReader:
         """See :meth:`ReadingHost.files_below`."""
         found = [
             os.path.join(folder, name)
-            for folder, _folders, names in os.walk(directory)
-            for name in names
+            for folder, folders, names in os.walk(directory)
+            for name in (*names, *(one for one in folders if _is_link(folder, one)))
         ]
         return tuple(sorted(found, key=lambda path: path.split("/")))
 
@@ -193,6 +198,10 @@ class LocalReader:
     def sleep(self, seconds: float) -> None:
         """See :meth:`ReadingHost.sleep`."""
         time.sleep(seconds)
+
+
+def _is_link(folder: str, name: str) -> bool:
+    return os.path.islink(os.path.join(folder, name))
 
 
 def _nearest(path: str) -> str:

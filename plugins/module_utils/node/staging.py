@@ -32,13 +32,13 @@ def temporary_directory(config: RunningConfig) -> str:
 
 
 def read_staging(host: Host, config: RunningConfig) -> tuple[StagingFolder, ...]:
-    """Return the folders of all pulls; links and files of such names are none."""
+    """Return the folders of all pulls of root; links, files and others' folders are none."""
     return _folders(host, config, _NAME_PATTERN)
 
 
 def read_going(host: Host, config: RunningConfig) -> tuple[StagingFolder, ...]:
     """Return the folders of dead pulls that a killed run of ours began to remove."""
-    return tuple(one for one in _folders(host, config, _GOING_PATTERN) if one.owner == 0)
+    return _folders(host, config, _GOING_PATTERN)
 
 
 def _folders(
@@ -47,12 +47,13 @@ def _folders(
     parent = temporary_directory(config)
     found = []
     for entry in host.entries(parent):
-        if entry.kind == DIRECTORY and pattern.fullmatch(entry.name):
+        # Anybody may make a folder of such a name there, as a pull of theirs does: it tells nothing.
+        if entry.kind == DIRECTORY and entry.owner == 0 and pattern.fullmatch(entry.name):
             path = f"{parent}/{entry.name}"
             files = host.entries(path)
             changed = max([entry.changed, *(one.changed for one in files)])
             sizes = tuple((one.name, one.bytes) for one in files)
-            found.append(StagingFolder(path, entry.owner, changed, sizes))
+            found.append(StagingFolder(path, changed, sizes))
     return tuple(found)
 
 
@@ -78,15 +79,14 @@ def read_marks(host: Host, config: RunningConfig) -> Marks:
     walked through. One that is complete is in the store's list. The times of the store's folders
     tell nothing: containers that are made change them too.
     """
+    folders = read_staging(host, config)
     marks = {
-        (f"{folder.path}/{name}", size)
-        for folder in read_staging(host, config)
-        for name, size in folder.sizes
-        if size
+        (f"{folder.path}/{name}", size) for folder in folders for name, size in folder.sizes if size
     }
+    places = (*(f"{folder.path}/" for folder in folders), f"{config.image_root}/{_CHUNKS}")
     marks.update(
         (f"{one.path} {one.pid} {one.descriptor}", one.position)
-        for one in host.open_files((f"/{PREFIX}", f"{config.image_root}/{_CHUNKS}"))
+        for one in host.open_files(places)
         if one.position
     )
     return frozenset(marks).union((digest, 0) for digest in read_layers(host, config))

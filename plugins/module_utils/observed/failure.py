@@ -53,7 +53,8 @@ _CAUSES = (
             r"|\bEOF\b|GOAWAY|stream error: stream ID"
         ),
     ),
-    ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout"),
+    # CRI-O cancels a pull from which nothing arrives for its pull_progress_timeout.
+    ("timeout", r"deadline exceeded|DeadlineExceeded|timed out|timeout|context canceled"),
     ("io_error", r"input/output error|read-only file system|permission denied|structure needs"),
 )
 # Names of repositories, in prose and in URLs, may hold any of these words and decide nothing. Nor
@@ -74,6 +75,8 @@ _ENVELOPE_PATTERN = re.compile(
     r"|rpc error: code = \w+ desc = |initializing source docker://\S+: "
     r"|unable to pull image(?: or OCI artifact: pull image err)?: |; artifact err: .*$"
 )
+# Registries that keep their blobs elsewhere send clients to addresses whose query is a credential.
+_QUERY_PATTERN = re.compile(r"(https?://[^\s\"?]+)\?[^\s\"]*")
 # Go wraps errors from the outside in: the cause is at the end.
 _MESSAGE_MAX = 500
 
@@ -98,8 +101,16 @@ def failure_of(printed: str) -> tuple[str, str]:
 
 
 def readable_message(message: str) -> str:
-    """Return the last line of a failed program's standard error, without what is put around it."""
+    """Return the last line of a failed program's standard error, without what is put around it.
+
+    Nor has it the queries of addresses: some are credentials.
+    """
     lines = [line for line in message.splitlines() if line.strip()]
     last = _ENVELOPE_PATTERN.sub("", lines[-1]).strip() if lines else "it printed nothing"
-    message = last.strip('"').replace('\\"', '"')
+    message = without_queries(last.strip('"').replace('\\"', '"'))
     return message if len(message) <= _MESSAGE_MAX else f"...{message[-_MESSAGE_MAX:]}"
+
+
+def without_queries(text: str) -> str:
+    """Return a text with ``?...`` in the place of the query of each web address."""
+    return _QUERY_PATTERN.sub(r"\1?...", text)

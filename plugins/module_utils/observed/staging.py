@@ -32,7 +32,6 @@ class StagingFolder:
     """
 
     path: str
-    owner: int
     changed: float
     sizes: tuple[tuple[str, int], ...]
 

@@ -145,7 +145,11 @@ def test_a_twin_is_looked_at_too(node: FakeContentHost) -> None:
         containers(), crictl("pull", "a"), crictl("pull", "b"),
         crictl("rmi", "a"), crictl("rmi", "b"), crictl("rmi", "o"),
     )  # fmt: skip
-    assert [one.outcome for one in clear_corrupt(node, WANTED, check_mode=False)] == ["cleared"] * 2
+    outcomes = clear_corrupt(node, WANTED, check_mode=False)
+    assert [(one.reference, one.outcome) for one in outcomes] == [
+        ("a", "cleared"), ("b", "cleared"), ("o", "cleared"),
+    ]  # fmt: skip
+    assert "no set wants it, so it does not come again" in outcomes[-1].message
 
 
 def test_cleared(node: FakeContentHost) -> None:

@@ -87,6 +87,14 @@ def test_pin_record(host: FakeHost, entries: list[Any], pinned: str, known: str)
     assert (record.pinned, record.known) == (frozenset(pinned), frozenset(known))
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"a": ' * 100_000, "no JSON", "\x00", "7"])
+def test_a_line_that_a_hand_has_spoilt(host: FakeHost, line: str) -> None:
+    """It costs that line only, whatever it is."""
+    whole = json.dumps(pin("before", added=["a"]))
+    host.files[JOURNAL] = f"{line}\n{whole}\n{line}\n"
+    assert read_pin_record(host).pinned == {"a"}
+
+
 def test_a_torn_line_is_passed_over_and_dropped(host: FakeHost) -> None:
     """A crash in the middle of a line costs that line only, and every line is whole again."""
     whole = json.dumps(pin("before", added=["a"]))

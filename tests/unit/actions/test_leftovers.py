@@ -34,7 +34,7 @@ COPY = "/run/edgefleet-crio"
 def node(host: FakeHost) -> FakeHost:
     """Give a node whose CRI-O began at 900, at time 1000; folders changed at time 0."""
     host.files[SOCKET] = ""
-    host.changed[SOCKET] = 900.0
+    host.times[SOCKET] = 900.0
     host.running = [RunningProcess(46, "crio", 900.0)]
     return host
 
@@ -53,7 +53,7 @@ def test_dead_pulls(node: FakeHost) -> None:
     node.files[f"{STAGED}1/2"] = "67"
     node.files["/var/tmp/other"] = node.files[f"{STAGED}6"] = "x"
     node.odd[f"{STAGED}3"] = FoundFile("symbolic link")
-    node.changed[f"{STAGED}2/1"] = 950.0
+    node.times[f"{STAGED}2/1"] = 950.0
     node.opened = [OpenFile(f"{STAGED}5/1", 99, 3, 0)]
     assert find_leftovers(node, CONFIG) == (Leftover(f"{STAGED}1", 7),)
     elsewhere = replace(CONFIG, big_files_temporary_dir="/mnt/tmp")
@@ -72,17 +72,20 @@ def test_without_a_socket(node: FakeHost) -> None:
 def test_our_own_files(node: FakeHost) -> None:
     """Those that a kill can leave; a copy that a run in check mode may be reading is let be."""
     node.files.update({DROP_IN_SCRATCH: "12", JOURNAL_SCRATCH: "1", "/etc/crio/.other": "x"})
-    node.files[f"{COPY}/candidate"] = "123"
-    node.changed[COPY] = 399.0
+    predicted = f"{COPY}-check-17"
+    node.files.update({f"{COPY}/candidate": "123", f"{predicted}/candidate": "12"})
+    node.files[f"{COPY}-other/x"] = "x"
+    node.times.update({COPY: 399.0, predicted: 399.0})
     assert find_leftovers(node, CONFIG) == (
         Leftover(DROP_IN_SCRATCH, 2), Leftover(JOURNAL_SCRATCH, 1), Leftover(COPY, 3),
+        Leftover(predicted, 2),
     )  # fmt: skip
-    node.changed[COPY] = 401.0
+    node.times.update({COPY: 401.0, predicted: 401.0})
     node.odd[JOURNAL_SCRATCH] = node.odd[DROP_IN_SCRATCH] = FoundFile("directory")
     assert find_leftovers(node, CONFIG) == ()
     del node.files[f"{COPY}/candidate"]
     node.files[COPY] = "somebody's"
-    node.changed[COPY] = 0.0
+    node.times[COPY] = 0.0
     assert find_leftovers(node, CONFIG) == ()
 
 
@@ -124,7 +127,7 @@ def test_killed_while_removing(node: FakeHost, monkeypatch: pytest.MonkeyPatch) 
     node.files.update({f"{STAGED}1/1": "12345", f"{STAGED}2.edgefleet-going/1": "67"})
 
     def die(path: str) -> None:
-        node.changed[path] = 1000.0
+        node.times[path] = 1000.0
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:

@@ -97,6 +97,16 @@ def test_what_another_file_pins_is_not_stale(node: FakeHost) -> None:
     assert kinds(look_at(node, DROP_IN, [], "fail")) == []
 
 
+@pytest.mark.parametrize("folder", ["/etc", "/run"])
+def test_a_masked_unit(node: FakeHost, folder: str) -> None:
+    """It is empty, or leads to where nothing is read; one that somebody wrote is no mask."""
+    unit = f"{folder}/systemd/system/crio.service"
+    for text, found in (("", [("masked", unit)]), ("[Service]\n", [])):
+        node.files[unit] = text
+        node.expect(status_config("ab"), images("abc", pinned="ab"))
+        assert kinds(look_at(node, DROP_IN, ["a", "b"], "fail")) == found
+
+
 @pytest.mark.parametrize("at", ["config", "images"])
 def test_a_daemon_that_does_not_answer(node: FakeHost, at: str) -> None:
     """It is a deviation; what the store holds is then not guessed at."""
@@ -104,7 +114,7 @@ def test_a_daemon_that_does_not_answer(node: FakeHost, at: str) -> None:
     node.expect(*([daemon_down()] if at == "config" else [status_config(), down]))
     look = look_at(node, DROP_IN, ["a", "b"], "fail")
     assert kinds(look) == [("daemon_unreachable", "unix:///var/run/crio/crio.sock")]
-    assert "CRI-O must be running." in look.deviations[0].detail
+    assert "CRI-O must be running" in look.deviations[0].detail
     assert look.removable == ()
 
 

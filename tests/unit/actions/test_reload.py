@@ -20,6 +20,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in i
     render_drop_in,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.image_service import PULLS
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
     parse_crio_version,
 )
@@ -205,6 +206,8 @@ def test_a_restart_waits_for_pulls() -> None:
     node.expect(check_config(CONF_D), RESTART, RESTARTED, images("abc", pinned="ab"))
     assert take(node, allow_restart=True).action == "restart"
     assert node.slept == [0.2, 0.2]
+    # One of ours that a killed run left going holds no turn.
+    assert node.ends == [PULLS]
     node.assert_all_called()
 
 

@@ -76,7 +76,7 @@ DEAD = "/var/tmp/container_images_storage7"
 def with_a_dead_pull(host: FakeHost) -> None:
     """Let a pull of a CRI-O that died have left five bytes."""
     host.files.update({f"{DEAD}/1": "12345", "/run/crio/crio.sock": ""})
-    host.changed["/run/crio/crio.sock"] = 900.0
+    host.times["/run/crio/crio.sock"] = 900.0
     host.running = [RunningProcess(46, "crio", 900.0)]
 
 

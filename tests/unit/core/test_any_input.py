@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever comes in, a parser takes it or refuses it with our own error, and soon.
 
-Every public function of ``documents`` and ``observed`` is either fed here or named as no parser, so a
-new one cannot be forgotten.
+Every public function of ``documents`` and ``observed``, and of the journal's reader, is either fed here
+or named as no parser, so a new one cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.edgefleet.crio.plugins.module_utils import documents, observed
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pin_record
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.manifest import digest_of
 from hypothesis import HealthCheck, given, settings
@@ -37,7 +38,7 @@ NO_PARSERS = {
     "check_tags",
     "compare_locks", "digest_of", "digests_of", "layer_document", "layer_of", "layers_on_platform",
     "lock_document", "lock_totals", "locked_images_document", "measure_of", "platform_of",
-    "platforms_of_references", "readable_bytes", "readable_count", "readable_names", "references_for_pool",
+    "platforms_of_references", "read_pin_record", "readable_bytes", "readable_count", "readable_names", "references_for_pool",
     "render_document", "render_drop_in", "select_components", "shown", "total_lines", "unique", "unpacked_limit",
     # Its values come out of Ansible's check against OPTIONS, which gives them their types.
     "parse_locked_images",
@@ -54,15 +55,18 @@ Parser = Callable[..., Any]
 
 
 def functions() -> dict[str, Parser]:
-    """Return all public functions of both rooms, by their names with their modules."""
-    found = {}
-    for room in (documents, observed):
-        for module_info in pkgutil.iter_modules(room.__path__):
-            module = importlib.import_module(f"{room.__name__}.{module_info.name}")
-            for name, function in inspect.getmembers(module, inspect.isfunction):
-                if function.__module__ == module.__name__ and not name.startswith("_"):
-                    found[f"{module_info.name}.{name}"] = function
-    return found
+    """Return all public functions of these, by their names with their modules."""
+    modules = [
+        importlib.import_module(f"{room.__name__}.{module_info.name}")
+        for room in (documents, observed)
+        for module_info in pkgutil.iter_modules(room.__path__)
+    ]
+    return {
+        f"{module.__name__.rpartition('.')[2]}.{name}": function
+        for module in (*modules, pin_record)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    }
 
 
 PARSERS = {

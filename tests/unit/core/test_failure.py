@@ -263,6 +263,20 @@ def test_what_is_left_of_a_message(printed: str, message: str) -> None:
     assert readable_message(printed) == message
 
 
+def test_no_query_is_handed_on() -> None:
+    """A blob's address in somebody's object store is signed there; the rest of it helps."""
+    said = (
+        'Get "https://store.example.com/b/docker/blobs/x?X-Amz-Credential=AKIA&X-Amz-Signature=9f":'
+        " dial tcp 192.0.2.1:443: i/o timeout (https://example.com/v2/?a=secret)"
+    )
+    message = readable_message(f"FATA[0001] {said}\n")
+    assert message == (
+        'Get "https://store.example.com/b/docker/blobs/x?...": dial tcp 192.0.2.1:443: i/o timeout'
+        " (https://example.com/v2/?..."
+    )
+    assert classify_failure(message) == "unreachable"
+
+
 @pytest.mark.parametrize("name", ["edge/certificate-agent", "ingress-404-server", "checksum-tool"])
 def test_the_name_of_an_image_decides_nothing(name: str) -> None:
     """A word of the reference is no cause: these are worth another try."""

@@ -226,7 +226,7 @@ class TestPinnedFile:
 
     def test_check_mode_and_idempotence(self, host: FakeHost, run_module: RunModule) -> None:
         """Check mode predicts; what is right is not changed."""
-        host.expect(crio_version(), check_config("/run/edgefleet-crio-check/crio.conf.d"))
+        host.expect(crio_version(), check_config("/run/edgefleet-crio-check-4711/crio.conf.d"))
         predicted = run_module("crio_pinned_file", check_mode=True, references=[A])
         assert (predicted["changed"], keys(predicted)) == (True, FILE_KEYS)
         assert predicted["diff"]["before"] == ""
@@ -364,7 +364,7 @@ class TestPinnedImageSet:
         host.files.update(
             {IMAGES_JSON: images_json([A]), f"{DEAD}/1": "12345", "/run/crio/crio.sock": ""}
         )
-        host.changed["/run/crio/crio.sock"] = 900.0
+        host.times["/run/crio/crio.sock"] = 900.0
         host.running = [RunningProcess(46, "crio", 900.0)]
         host.expect(*[status_config(), images([A])] * 3)
         predicted = run_module("pinned_image_set", check_mode=True, references=[A])

@@ -602,11 +602,13 @@ def test_append(tmp_path: Path) -> None:
 
 
 def test_read(tmp_path: Path) -> None:
-    """No file is None, odd bytes are escapes, a folder is an error."""
+    """No file is None, odd bytes are escapes, a pipe is not waited for, a folder is an error."""
     assert HOST.read(str(tmp_path / "none")) is None
     (tmp_path / "odd").write_bytes(b"a\xff")
     assert HOST.read(str(tmp_path / "odd")) == r"a\xff"
     assert HOST.read(str(tmp_path / "odd/below")) is None
+    os.mkfifo(tmp_path / "pipe")
+    assert HOST.read(str(tmp_path / "pipe")) == ""
     with pytest.raises(HostError, match=f"reading {tmp_path}: Is a directory"):
         HOST.read(str(tmp_path))
 
@@ -639,12 +641,13 @@ def test_found_but_not_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_files_below(tmp_path: Path) -> None:
-    """As CRI-O walks its drop-ins: a folder's files where its name sorts."""
+    """As CRI-O walks its drop-ins: a folder's files where its name sorts, any link as a file."""
     for name in ("b", "a/x", "a/deep/y", "a.conf"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "c").symlink_to("a")
     found = [os.path.relpath(one, tmp_path) for one in HOST.files_below(str(tmp_path))]
-    assert found == ["a/deep/y", "a/x", "a.conf", "b"]
+    assert found == ["a/deep/y", "a/x", "a.conf", "b", "c"]
     assert HOST.files_below(str(tmp_path / "none")) == ()
 
 
@@ -688,6 +691,25 @@ def test_remove(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(HostError, match="removing /proc/self/status: "):
         HOST.remove("/proc/self/status")
+
+
+def test_remove_for_good(tmp_path: Path, calls: list[str]) -> None:
+    """What the journal then says is gone does not come back with the power."""
+    (tmp_path / "file").touch()
+    calls.clear()
+    HOST.remove(str(tmp_path / "file"))
+    assert calls == ["open .", "fsync folder", "close"]
+
+
+def test_remove_empty(tmp_path: Path) -> None:
+    """A folder, and only while nothing is in it."""
+    (tmp_path / "folder").mkdir()
+    HOST.remove_empty(str(tmp_path / "folder"))
+    HOST.remove_empty(str(tmp_path / "folder"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/theirs").touch()
+    with pytest.raises(HostError, match=f"removing {tmp_path}/folder: Directory not empty"):
+        HOST.remove_empty(str(tmp_path / "folder"))
 
 
 def test_exists(tmp_path: Path) -> None:
@@ -739,6 +761,7 @@ def test_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert HOST.is_root()
     assert HOST.machine() == os.uname().machine
+    assert HOST.process_number() == os.getpid()
     before, wall = HOST.monotonic(), HOST.now()
     assert HOST.monotonic() >= before
     assert HOST.now() >= wall
