@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Iterable, Sequence
 
@@ -17,12 +18,15 @@ from ..decisions.healing import (
     plan_healing,
     twins_of,
 )
+from ..decisions.stall import Stillness
 from ..errors import EdgefleetError
 from ..node.crio import Crio
 from ..node.image_service import ImageService
 from ..node.layer_content import ContentHost, LayerStore
 from ..node.reading_host import Completed, require_root
+from ..node.staging import read_marks
 from ..node.store import images_in_use
+from ..observed.crio import RunningConfig
 from ..observed.failure import failure_of
 from ..observed.tar_split import recorded_files
 from .image_outcome import FAILED, ImageOutcome
@@ -34,9 +38,9 @@ from .turn import take_turn
 CLEARED = "cleared"
 WOULD_CLEAR = "would_clear"
 
-# The layers are there, so that only a manifest travels; as long as a pull may stand still unless told
-# otherwise. In seconds.
-_ANSWER_SECONDS = 120.0
+# As long as a pull may stand still unless told otherwise, and how often it is looked at. In seconds.
+_STILL_SECONDS = 120.0
+_WATCH_SECONDS = 5.0
 
 
 def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, ...]:
@@ -48,7 +52,7 @@ def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, .
     :raises EdgefleetError: when CRI-O does not answer.
     """
     require_root(host, "looking into the layers")
-    _store, plan = _look(host, ImageService(host), wanted)
+    _store, plan = _look(host, ImageService(host), Crio(host).running_config(), wanted)
     return plan.corrupt
 
 
@@ -63,14 +67,14 @@ def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) ->
     """
     require_root(host, "removing damaged images")
     with take_turn(host, "remove damaged images", check_mode):
-        crictl = ImageService(host)
-        store, plan = _look(host, crictl, wanted)
+        crictl, config = ImageService(host), Crio(host).running_config()
+        store, plan = _look(host, crictl, config, wanted)
         outcomes = [
             ImageOutcome(one.reference, LEFT, message=one.detail)
             for one in plan.corrupt
             if one.stays
         ]
-        registries = _Registries(crictl)
+        registries = _Registries(host, crictl, config)
         for group in plan.groups:
             names = sorted(name for one in group for name in store.contents.images[one].names)
             outcomes += _clear(host, registries, frozenset(wanted), names, check_mode)
@@ -118,32 +122,45 @@ def _cleared(asked: Sequence[str], others: Sequence[str], outcome: str) -> list[
 class _Registries:
     """Whether registries still have images that are there; one that was silent is asked once."""
 
-    def __init__(self, crictl: ImageService) -> None:
+    def __init__(self, host: ContentHost, crictl: ImageService, config: RunningConfig) -> None:
         self.crictl = crictl
+        self._host = host
+        self._config = config
         self._silent: dict[str, Completed] = {}
 
     def asked_for(self, name: str) -> Completed:
-        """Have CRI-O ask for an image that is there."""
+        """Have CRI-O ask for an image that is there: a manifest, or a layer that the store has lost."""
         registry = name.partition("/")[0]
         if registry in self._silent:
             return self._silent[registry]
         silence = threading.Event()
-        timer = threading.Timer(_ANSWER_SECONDS, silence.set)
-        timer.start()
-        try:
-            completed = self.crictl.pull(name, silence)
-        finally:
-            timer.cancel()
+        with ThreadPoolExecutor(1) as worker:
+            pull = worker.submit(self.crictl.pull, name, silence)
+            self._watch(pull, silence)
+        completed = pull.result()
         if silence.is_set():
-            said = f"timed out: the registry did not answer within {_ANSWER_SECONDS:g} s"
+            said = f"timed out: nothing came for {_STILL_SECONDS:g} s"
             completed = self._silent[registry] = replace(completed, stderr=said)
         return completed
 
+    def _watch(self, pull: Future[Completed], silence: threading.Event) -> None:
+        """Wait for a pull, and end it when it has stood still for too long."""
+        started = self._host.monotonic()
+        still = Stillness(frozenset(), started)
+        while not wait([pull], _WATCH_SECONDS).done:
+            now = self._host.monotonic()
+            try:
+                still = still.after(read_marks(self._host, self._config), now)
+            except EdgefleetError:
+                # Unknown is not still.
+                still = Stillness(frozenset(), now)
+            if still.has_lasted(_STILL_SECONDS, started, now):
+                silence.set()
+
 
 def _look(
-    host: ContentHost, crictl: ImageService, wanted: Sequence[str]
+    host: ContentHost, crictl: ImageService, config: RunningConfig, wanted: Sequence[str]
 ) -> tuple[LayerStore, HealingPlan]:
-    config = Crio(host).running_config()
     store = LayerStore(host, config)
     asked = frozenset(wanted)
     images = [one for one, image in store.contents.images.items() if image.names & asked]

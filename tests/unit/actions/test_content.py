@@ -114,26 +114,65 @@ def test_a_path_that_stands_in_a_layer_twice(node: FakeContentHost) -> None:
 
 
 class MuteHost(FakeContentHost):
-    """A registry that takes connections, and says nothing."""
+    """A registry that takes connections, and says nothing, or only when ``answers`` is set."""
+
+    def __init__(self, images: dict[str, str], layers: dict[str, str]) -> None:
+        """Take them as they are whole."""
+        super().__init__(images, layers)
+        self.answers = threading.Event()
+        self.asked = 0
 
     def run_until(
         self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
     ) -> Completed:
         """See Host."""
         del settings
-        assert stop.wait(5)
-        return Completed(tuple(argv), 124, "", "")
+        self.asked += 1
+        for _moment in range(1000):
+            if self.answers.wait(0.005):
+                return Completed(tuple(argv), 0, "", "")
+            if stop.is_set():
+                return Completed(tuple(argv), 124, "", "")
+        raise AssertionError("nobody ended it")
 
 
 def test_a_registry_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is not waited for for ever; what it may not give back stays."""
-    monkeypatch.setattr(content, "_ANSWER_SECONDS", 0.05)
+    """Is not waited for for ever, and for one image only; what it may not give back stays."""
+    monkeypatch.setattr(content, "_WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(content, "_STILL_SECONDS", 0.0)
+    node = MuteHost({"r/a": "a1", "r/b": "b1"}, {"a1": "", "b1": ""})
+    damage(node, "a1")
+    damage(node, "b1")
+    node.expect(status_config(), containers())
+    outcomes = clear_corrupt(node, ["r/a", "r/b"], check_mode=False)
+    assert [(one.outcome, one.cause) for one in outcomes] == [("failed", "timeout")] * 2
+    assert all("nothing came for 0 s" in one.message for one in outcomes)
+    assert node.asked == 1
+    node.assert_all_called()
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_a_layer_that_comes_slowly(monkeypatch: pytest.MonkeyPatch, spoilt: bool) -> None:
+    """The store had lost it: as long as it grows, or nobody can tell, nobody ends its pull."""
+    monkeypatch.setattr(content, "_WATCH_SECONDS", 0.01)
     node = MuteHost({"a": "a1"}, {"a1": ""})
     damage(node, "a1")
-    (outcome,) = clear_corrupt(node.expect(status_config(), containers()), ["a"], check_mode=False)
-    assert (outcome.outcome, outcome.cause) == ("failed", "timeout")
-    assert "did not answer within 0.05 s" in outcome.message
-    node.assert_all_called()
+    looks: list[float] = []
+
+    def grown(host: MuteHost, _config: object) -> frozenset[tuple[str, int]]:
+        host.sleep(100)
+        looks.append(host.monotonic())
+        if len(looks) == 5:
+            host.answers.set()
+        if spoilt:
+            raise HostError("reading it", "Input/output error")
+        return frozenset({("layer", len(looks))})
+
+    monkeypatch.setattr(content, "read_marks", grown)
+    node.expect(status_config(), containers(), crictl("rmi", "a"))
+    (outcome,) = clear_corrupt(node, ["a"], check_mode=False)
+    assert outcome == ImageOutcome("a", "cleared", attempts=1)
+    assert len(looks) >= 5
 
 
 def test_a_twin_is_looked_at_too(node: FakeContentHost) -> None:
