@@ -119,6 +119,27 @@ def stand_in(node: Node, program: str, script: str) -> Iterator[None]:
         yield
 
 
+_RELOAD_UNIT = "/etc/systemd/system/crio.service.d/deaf.conf"
+_SAYS_OLD = """\
+case " $* " in
+*" version "*) {away} "$@" | sed 's/^RuntimeVersion:.*/RuntimeVersion:  1.28.4/' ;;
+*) exec {away} "$@" ;;
+esac"""
+
+
+@contextmanager
+def taking_pins_at_starts(node: Node) -> Iterator[None]:
+    """Have a node's CRI-O say that it is 1.28.4, and be deaf to reloads as that is."""
+    node.write(_RELOAD_UNIT, "[Service]\nExecReload=\nExecReload=/bin/true\n")
+    node.exec(["systemctl", "daemon-reload"])
+    try:
+        with stand_in(node, "crictl", _SAYS_OLD):
+            yield
+    finally:
+        node.exec(["rm", _RELOAD_UNIT])
+        node.exec(["systemctl", "daemon-reload"])
+
+
 class Fleet:
     """A lab's nodes, seen by the one who runs the playbooks."""
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
-from fleet import Running
+from fleet import Running, taking_pins_at_starts
 
 from .deaths import INTERPRETER, Death, planned
 from .fault import Fault
@@ -38,6 +39,8 @@ _UNPINNING = [
 ]
 # The journal before and after each image that is removed.
 _REMOVING = [Death("pinned_image_set", 2, *call) for call in (*_NOTING, ("write", 3))]
+# The journal before and after a restart of a CRI-O that takes pins only then.
+_RESTARTING = [Death("crio_reload", turn, *call) for turn in (1, 2) for call in _NOTING]
 # What a pull left that died gets another name, and its two files go.
 _CLEANING = [
     Death("pinned_image_set", 1, "renameat", 1),
@@ -56,14 +59,18 @@ def _before(
     unpins: bool = False,
     removes: bool = False,
     cleans: bool = False,
+    restarts: bool = False,
 ) -> Fault:
-    def around(site: Site) -> AbstractContextManager[None]:
+    @contextmanager
+    def around(site: Site) -> Iterator[None]:
+        is_old = taking_pins_at_starts(site.node) if restarts else nullcontext()
         if cleans:
             # It is of a CRI-O before the one that runs, by more than what a restart takes.
             site.node.exec(["sh", "-euc", _DIE_PULLING, _DEAD_PULL])
             site.node.exec(["systemctl", "restart", "crio"])
             site.node.wait_ready()
-        return planned(site, death)
+        with is_old, planned(site, death):
+            yield
 
     return Fault(
         f"{prefix}{death}",
@@ -73,6 +80,7 @@ def _before(
         variables={
             "ansible_python_interpreter": INTERPRETER,
             "pin_images_remove_unpinned": removes,
+            "pin_images_allow_restart": restarts,
         },
         short=death in _SHORT,
         kind=f"{prefix}{death.module} killed before an effect",
@@ -90,6 +98,7 @@ FAULTS = [
     *(_before(death, "unpin-", unpins=True) for death in _UNPINNING),
     *(_before(death, "remove-", removes=True) for death in _REMOVING),
     *(_before(death, "clean-", cleans=True) for death in _CLEANING),
+    *(_before(death, "restart-", restarts=True) for death in _RESTARTING),
     *(
         Fault(f"random-{number}", amid=any_time(kill_python), kind="any module killed any time")
         for number in range(1, _RANDOM_TIMES + 1)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import parse_drop_in
-from fleet import DROP_IN, Run, Running
+from fleet import DROP_IN, Run, Running, has_file
 from lab.processes import wait_for
 
 from .deaths import INTERPRETER, Death, halting, is_halted
@@ -69,28 +69,36 @@ def _cut_power_now(site: Site, _running: Running) -> None:
     site.node.start()
 
 
-def _cut_after_writing(name: str, turn: int, written: Callable[[Site], frozenset[str]]) -> Fault:
-    """Cut the power once the drop-in is written, before anything else of ours is on a disk."""
-    # The journal's line after the drop-in; it halts before it waits for the disk.
-    halt = Death("crio_pinned_file", turn, "write", 4, "STOP")
+def _cut_after(
+    name: str, turn: int, nth: int, is_there: Callable[[Site], bool], *, unpins: bool = False
+) -> Fault:
+    """Cut the power once the drop-in is as it shall be, before anything else of ours is on a disk."""
+    # The journal's line after it, the n-th that is written; it halts before it waits for the disk.
+    halt = Death("crio_pinned_file", turn, "write", nth, "STOP")
 
     def amid(site: Site, running: Running) -> None:
         wait_for(lambda: is_halted(site.node), "our Python to halt", seconds=60)
         _cut_power_now(site, running)
 
     def after(site: Site, _run: Run) -> None:
-        assert set(parse_drop_in(site.node.read(DROP_IN)) or ()) == written(site)
+        assert is_there(site)
 
     return Fault(
-        name,
+        f"power-cut-after-{name}",
         amid=amid,
         around=lambda site: halting(site, halt),
         after=after,
         takes=anything,
-        tears=True,
+        tears=not unpins,
         whole=False,
+        unpins=unpins,
         variables={"ansible_python_interpreter": INTERPRETER},
     )
+
+
+def _pins(site: Site) -> frozenset[str]:
+    """What the drop-in lists."""
+    return frozenset(parse_drop_in(site.node.read(DROP_IN)) or ())
 
 
 @contextmanager
@@ -183,8 +191,9 @@ FAULTS = [
     Fault(
         "power-cut", amid=cut_power, takes=anything, tears=True, whole=False, slow=True, short=True
     ),
-    _cut_after_writing("power-cut-after-staging", 1, anything),
-    _cut_after_writing("power-cut-after-committing", 2, lambda site: site.references(site.goal)),
+    _cut_after("staging", 1, 4, lambda site: _pins(site) == anything(site)),
+    _cut_after("committing", 2, 4, lambda site: _pins(site) == site.references(site.goal)),
+    _cut_after("unpinning", 1, 2, lambda site: not has_file(site.node, DROP_IN), unpins=True),
     Fault("reboot", amid=reboot, around=without_pods, whole=False, slow=True),
     Fault("out-of-memory", amid=run_out_of_memory, whole=False, slow=True),
     _stalled_and_killed("stall-lifted-kill-python", lifts=True),

@@ -8,29 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fleet import DROP_IN, Fleet, has_file, stand_in
+from fleet import DROP_IN, Fleet, has_file, taking_pins_at_starts
 from lab import Node, payload
-
-_UNIT = "/etc/systemd/system/crio.service.d/deaf.conf"
-_SAYS_OLD = """\
-case " $* " in
-*" version "*) {away} "$@" | sed 's/^RuntimeVersion:.*/RuntimeVersion:  1.28.4/' ;;
-*) exec {away} "$@" ;;
-esac"""
 
 
 @pytest.fixture
 def old(fleet: Fleet) -> Iterator[Node]:
-    """Have node2's CRI-O say that it is 1.28.4, and be deaf to reloads."""
+    """Have node2's CRI-O be so."""
     node = fleet.node("node2")
-    node.write(_UNIT, "[Service]\nExecReload=\nExecReload=/bin/true\n")
-    node.exec(["systemctl", "daemon-reload"])
-    try:
-        with stand_in(node, "crictl", _SAYS_OLD):
-            yield node
-    finally:
-        node.exec(["rm", _UNIT])
-        node.exec(["systemctl", "daemon-reload"])
+    with taking_pins_at_starts(node):
+        yield node
 
 
 def process_of_crio(node: Node) -> str:
