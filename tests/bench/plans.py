@@ -49,7 +49,7 @@ class Large:
 
 MANY_LAYERS = Large("plan", "500 images, 5,000 layers", 500, 500, 6, 9, 5, 1, 100)
 # Two layers each: what is planned for has to have room and inodes for them.
-MANY_REFERENCES = Large("plan_references", "10,000 images", 10_000, 500, 1, 1, 10, 2, 200)
+MANY_REFERENCES = Large("plan_references", "10,000 images", 10_000, 500, 1, 1, 12, 2, 200)
 
 
 def plan_rows(site: ways.Site, node: Node, large: Large, seed: int) -> list[Row]:
