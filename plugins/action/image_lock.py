@@ -318,10 +318,20 @@ def _lock_to_verify(path: str) -> Lock:
 def _lock_before(path: str | None) -> Lock | None:
     """Return the lock that is there; a damaged one of ours is replaced, and compared to nothing.
 
-    :raises EdgefleetError: when it is something else, which would be lost.
+    :raises EdgefleetError: when it is something else, which would be lost; or its folder is not there.
     """
-    text = LocalControlHost().read(os.path.abspath(path)) if path else None
-    if not path or not text or not text.strip():
+    if not path:
+        return None
+    host, target = LocalControlHost(), os.path.abspath(path)
+    folder = os.path.dirname(target)
+    if not host.exists(folder):
+        raise EdgefleetError(
+            f"locking to {path}",
+            f"there is no folder {folder}",
+            "Make it, or correct pin_images_lock.",
+        )
+    text = host.read(target)
+    if not text or not text.strip():
         return None
     try:
         return parse_lock(load_documents(text, path), path)
@@ -330,8 +340,8 @@ def _lock_before(path: str | None) -> Lock | None:
         if not text.startswith(render_document({"version": VERSION}, HEADING)):
             raise EdgefleetError(
                 f"locking to {path}",
-                f"the file there is no lock that this version reads, and stays: {error.cause}",
-                "Correct pin_images_lock, or remove the file.",
+                f"what lies there is no lock of this version, and stays as it is: {error.cause}",
+                "Correct pin_images_lock.",
             ) from None
         warn(f"{error} What changes is not shown.")
         return None

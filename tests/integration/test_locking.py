@@ -568,7 +568,7 @@ def test_a_path_of_something_else(locking: Locking, images: list[payload.PushedI
     locking.path.write_text(playbook)
     run = locking.lock({"images": [images[0].reference], "pool": "edge"})
     assert run.rc != 0
-    assert f"locking to {locking.path}: the file there is no lock that this version" in run.output
+    assert f"locking to {locking.path}: what lies there is no lock of this version" in run.output
     assert locking.path.read_text() == playbook
 
 

@@ -48,6 +48,8 @@ def parse_lock(documents: Sequence[Any], origin: str) -> Lock:
         _refuse(origin, "it is no lock", "One document, written by lock_images.yml, is needed.")
     document = documents[0]
     version = document.get("version")
+    if version is None:
+        _refuse(origin, "it has no version, so it is no lock", "A lock has 'version: 1'.")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         _refuse(origin, f"its version is {version!r}", "A lock has 'version: 1'.")
     if version > VERSION:

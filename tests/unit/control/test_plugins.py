@@ -505,7 +505,7 @@ class TestImageLock:
         ("text", "why"),
         [
             ("---\n- hosts: edge\n  roles: [app]\n", "it is no lock"),
-            ("all:\n  hosts: {n1: {}}\n", "its version is None"),
+            ("all:\n  hosts: {n1: {}}\n", "it has no version, so it is no lock"),
             ("[edge]\nnode1\nnode2\n", "in line 2, column 1"),
             ('version: "3"\nservices: {}\n', "its version is '3'"),
             ("version: 1\nservices: {}\n", "it has the keys version, services"),
@@ -520,10 +520,19 @@ class TestImageLock:
         (tmp_path / "l.yml").write_text(text)
         result = self.lock(run_action, check_mode=check_mode)
         assert (result["failed"], result["changed"]) == (True, False)
-        said = "locking to l.yml: the file there is no lock that this version reads, and stays: "
+        said = "locking to l.yml: what lies there is no lock of this version, and stays as it is: "
         assert result["msg"].startswith(said)
-        assert result["msg"].endswith(f"{why}. Correct pin_images_lock, or remove the file.")
+        assert result["msg"].endswith(f"{why}. Correct pin_images_lock.")
         assert (tmp_path / "l.yml").read_text() == text
+
+    def test_a_folder_that_is_not_there(self, run_action: RunAction, tmp_path: Path) -> None:
+        """It may be a slip: nothing is made, and nobody is asked."""
+        result = self.lock(run_action, path="slip/l.yml")
+        assert result["msg"] == (
+            f"locking to slip/l.yml: there is no folder {tmp_path}/slip."
+            " Make it, or correct pin_images_lock."
+        )
+        assert not (tmp_path / "slip").exists()
 
     def test_a_damaged_lock_of_a_newer_version(self, run_action: RunAction, tmp_path: Path) -> None:
         """The newer collection may know better."""

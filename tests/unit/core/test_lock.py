@@ -360,7 +360,11 @@ def test_one_document(documents: list[Any]) -> None:
     ("written", "message"),
     [
         ("x", "it is no lock. One document, written by lock_images.yml, is needed."),
-        (document(version=None), "its version is None. A lock has 'version: 1'."),
+        (
+            document(version=None),
+            "it has no version, so it is no lock. A lock has 'version: 1'.",
+        ),
+        (document(version="1"), "its version is '1'. A lock has 'version: 1'."),
         (
             document(version=2),
             "it has version 2, this collection knows 1. A newer edgefleet.crio is needed.",
