@@ -24,7 +24,6 @@ from ..node.crio import Crio
 from ..node.image_service import ImageService
 from ..node.layer_content import ContentHost, LayerStore
 from ..node.reading_host import Completed, require_root
-from ..node.staging import read_marks
 from ..node.store import images_in_use
 from ..observed.crio import RunningConfig
 from ..observed.failure import failure_of
@@ -33,6 +32,7 @@ from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal
 from .pin_record import read_pin_record
 from .remove import LEFT
+from .stall import look_again
 from .turn import take_turn
 
 CLEARED = "cleared"
@@ -148,13 +148,8 @@ class _Registries:
         started = self._host.monotonic()
         still = Stillness(frozenset(), started)
         while not wait([pull], _WATCH_SECONDS).done:
-            now = self._host.monotonic()
-            try:
-                still = still.after(read_marks(self._host, self._config), now)
-            except EdgefleetError:
-                # Unknown is not still.
-                still = Stillness(frozenset(), now)
-            if still.has_lasted(_STILL_SECONDS, started, now):
+            still = look_again(self._host, self._config, still)
+            if still.has_lasted(_STILL_SECONDS, started, self._host.monotonic()):
                 silence.set()
 
 

@@ -131,11 +131,12 @@ def _scratch_files(host: Host) -> list[Leftover]:
     ]
     found += [Leftover(SCRATCH, one.bytes) for one in _at(host, SCRATCH) if one.kind == FILE]
     old = host.now() - _COPY_AGE
-    found += [
-        Leftover(path, sum(file.bytes for file in host.entries(path)))
-        for path, one in ((f"{_COPY_FOLDER}/{one.name}", one) for one in host.entries(_COPY_FOLDER))
+    copies = [
+        f"{_COPY_FOLDER}/{one.name}"
+        for one in host.entries(_COPY_FOLDER)
         if one.kind == DIRECTORY and _COPY_PATTERN.fullmatch(one.name) and one.changed < old
     ]
+    found += [Leftover(path, sum(one.bytes for one in host.entries(path))) for path in copies]
     return found
 
 

@@ -19,12 +19,12 @@ from ..errors import EdgefleetError
 from ..node.host import Host
 from ..node.image_service import PULLS, ImageService
 from ..node.reading_host import Completed, HostError
-from ..node.staging import read_marks
 from ..node.store import read_layers
 from ..observed.crio import RunningConfig
 from ..observed.failure import classify_failure, readable_message
 from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal
+from .stall import look_again
 
 PULLED = "pulled"
 
@@ -245,14 +245,8 @@ class PullRun:
         if not self._running or not timeout or now < self._next_watch:
             return
         self._next_watch = now + timeout * _MOVE_SHARE
-        try:
-            marks = read_marks(self._host, self._config)
-        except EdgefleetError:
-            # Unknown is not still.
-            self._still = Stillness(frozenset(), self._host.monotonic())
-            return
+        self._still = look_again(self._host, self._config, self._still)
         now = self._host.monotonic()
-        self._still = self._still.after(marks, now)
         still = (
             f"timed out: nothing came for {timeout:g} s, for this image or any other of the node"
         )

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions import content
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions import content, stall
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.content import (
     clear_corrupt,
     look_into,
@@ -168,7 +168,7 @@ def test_a_layer_that_comes_slowly(monkeypatch: pytest.MonkeyPatch, spoilt: bool
             raise HostError("reading it", "Input/output error")
         return frozenset({("layer", len(looks))})
 
-    monkeypatch.setattr(content, "read_marks", grown)
+    monkeypatch.setattr(stall, "read_marks", grown)
     node.expect(status_config(), containers(), crictl("rmi", "a"))
     (outcome,) = clear_corrupt(node, ["a"], check_mode=False)
     assert outcome == ImageOutcome("a", "cleared", attempts=1)
