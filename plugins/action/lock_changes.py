@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.actions.sources import read_lock
+from ..module_utils.actions.wanted import read_lock
 from ..module_utils.documents.lock import Lock
 from ..module_utils.documents.lock_changes import (
     change_lines,

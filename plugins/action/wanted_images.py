@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.actions.sources import read_checked_lock, read_lock, read_sets
+from ..module_utils.actions.wanted import read_checked_lock, read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.errors import EdgefleetError

@@ -9,7 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from ansible_collections.edgefleet.crio.plugins.module_utils.actions.sources import read_sets
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.wanted import read_sets
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
     references_for_pool,
 )

@@ -22,9 +22,9 @@ from ..decisions.stall import Stillness
 from ..errors import EdgefleetError
 from ..node.crio import Crio
 from ..node.image_service import ImageService
+from ..node.images import images_in_use
 from ..node.layer_content import ContentHost, LayerStore
 from ..node.reading_host import Completed, require_root
-from ..node.store import images_in_use
 from ..observed.crio import RunningConfig
 from ..observed.failure import failure_of
 from ..observed.tar_split import recorded_files

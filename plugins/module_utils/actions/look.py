@@ -21,8 +21,8 @@ from ..decisions.convergence import (
 )
 from ..node.crictl import SOCKET, Crictl
 from ..node.crio import Crio
+from ..node.images import read_image_store
 from ..node.reading_host import CommandFailed, ReadingHost, require_root
-from ..node.store import read_image_store
 from .pin_files import survey_pin_files
 from .pin_record import read_pin_record
 

@@ -15,8 +15,9 @@ from ..errors import EdgefleetError
 from ..node.crio_service import CrioService
 from ..node.host import Host
 from ..node.image_service import ImageService
+from ..node.images import read_image_store
 from ..node.reading_host import require_root
-from ..node.store import read_image_store, read_layers
+from ..node.store import read_layers
 from ..observed.crio import RunningConfig
 from .image_outcome import FAILED, ImageOutcome
 from .leftovers import Leftover, find_leftovers, remove_leftovers

@@ -16,9 +16,9 @@ from ..node.crio import DROP_IN_DIRECTORY
 from ..node.crio_service import NO_DIRECTORY, CrioService
 from ..node.host import Host
 from ..node.image_service import PULLS
+from ..node.images import read_image_store
 from ..node.reading_host import require_root
 from ..node.staging import pulls_in_flight
-from ..node.store import read_image_store
 from ..observed.crio import CrioVersion
 from .journal import Journal
 from .pin_files import PinFiles, survey_pin_files

@@ -12,8 +12,8 @@ from ..documents.drop_in import DEFAULT_PATH
 from ..node.crio import Crio
 from ..node.host import Host
 from ..node.image_service import ImageService
+from ..node.images import images_in_use, read_image_store
 from ..node.reading_host import require_root
-from ..node.store import images_in_use, read_image_store
 from ..observed.failure import failure_of
 from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read what people wrote: sets and other sources, from files, folders and variables, and locks."""
+"""Read what a lock is made of: sources of every kind, from files, folders, variables and nodes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Union
 
-from ..documents.checksum import check_content, parse_checksum_file, parse_checksum_value
 from ..documents.component import Component, apply_exclusions, unique
-from ..documents.lock import InvalidLock, Lock
-from ..documents.lock_file import parse_lock
 from ..documents.microshift import architecture_of_list, parse_microshift_release
-from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
+from ..documents.pinned_image_set import PinnedImageSet, parse_pinned_image_sets
 from ..documents.platform import PoolPlatforms
 from ..documents.readable import readable_count, readable_names
 from ..documents.reference import parse_reference
@@ -32,19 +29,13 @@ from ..documents.sources import (
 )
 from ..documents.wanted_set import WantedSet, check_names
 from ..documents.workloads import parse_workloads
-from ..documents.yaml_text import RepeatedKey, load_documents
+from ..documents.yaml_text import RepeatedKey
 from ..errors import EdgefleetError
-from ..node.control_host import ControlHost
 from ..node.host import Host
+from .wanted import UnreadableSource, files_at, find, sets_at
 
-_ENDINGS = (".yaml", ".yml", ".json")
 # How many images, or keys that stand twice, a warning names.
 _SHOWN_MAX = 5
-_LOCK_NEEDED = "Check the path, or make the lock with lock_images."
-
-
-class UnreadableSource(EdgefleetError):
-    """A path that holds no sets, or something that is neither path nor set."""
 
 
 @dataclass(frozen=True)
@@ -67,29 +58,6 @@ class SourcePlace:
 
 _Contents = Tuple[str, Tuple[Component, ...]]
 _ReadImage = Callable[[Union[ReleaseSource, CatalogSource]], _Contents]
-
-
-def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> list[PinnedImageSet]:
-    """Read every set of ``sources``: paths of files or folders, or sets as values.
-
-    :param folders: where a relative path is looked for, in this order; absolute paths.
-    :raises EdgefleetError: naming what cannot be read and why.
-    """
-    found: list[PinnedImageSet] = []
-    for number, source in enumerate(sources, start=1):
-        if isinstance(source, str):
-            found += _read_path(host, find(host, source, folders))
-        else:
-            found += parse_pinned_image_sets(source, f"entry {number} of the sets")
-    if not found:
-        raise UnreadableSource(
-            "reading the sets",
-            "there are none",
-            "Name one at least in pin_images_sets; what is in pin_images_sources is taken from a"
-            " lock of lock_images.yml, named in pin_images_lock.",
-        )
-    check_set_names(found)
-    return found
 
 
 def read_sources(
@@ -173,7 +141,7 @@ def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, st
             yield one, ""
         return
     located = find(place.host, item, place.folders)
-    for one in _read_path(place.host, located):
+    for one in sets_at(place.host, located):
         _warn_of_repeats(place, one)
         yield one, f"pinned_image_set {item}{one.origin[len(located) :]}"
 
@@ -272,7 +240,7 @@ def _texts(place: SourcePlace, path: str) -> Iterator[tuple[str, str]]:
     """Yield the text of each file of a path, or of standard input, with its name for messages."""
     if path != STANDARD_INPUT:
         located = find(place.host, path, place.folders)
-        for file in _files(place.host, located):
+        for file in files_at(place.host, located):
             yield place.host.read(file) or "", file
         return
     text = place.host.read(place.standard_input)
@@ -290,71 +258,3 @@ def _read_node(place: SourcePlace, source: NodeSource) -> _Contents:
         cause = "nobody looked at it" if held is None else "it holds no image by digest"
         raise UnreadableSource(f"reading what {where} holds", cause, "Lock with lock_images.yml.")
     return where, tuple(Component("", parse_reference(one, where)) for one in held)
-
-
-def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
-    """Read a lock file.
-
-    :raises EdgefleetError: when it is not there, of a newer version or contradicts itself.
-    """
-    located = find(host, path, folders, _LOCK_NEEDED)
-    return _lock_in(host.read(located) or "", located)
-
-
-def read_checked_lock(host: ControlHost, path: str, checksum: str, folders: Sequence[str]) -> Lock:
-    """Read a lock file whose content must have a checksum; nothing of it is parsed before.
-
-    :param checksum: a SHA-256 value, or the path of a file as ``sha256sum`` writes it.
-    :raises EdgefleetError: when the content is another one, and as :func:`read_lock`.
-    """
-    located = find(host, path, folders, _LOCK_NEEDED)
-    value, origin = parse_checksum_value(checksum), "pin_images_lock_checksum"
-    if value is None:
-        origin = find(host, checksum, folders)
-        value = parse_checksum_file(host.read(origin) or "", located.rpartition("/")[2], origin)
-    content = b"".join(host.read_chunks(located))
-    check_content(content, value, located, origin)
-    return _lock_in(content.decode("utf-8", errors="backslashreplace"), located)
-
-
-def _lock_in(text: str, located: str) -> Lock:
-    lock = parse_lock(load_documents(text, located), located)
-    # Its nodes would unpin everything. A lock made within a run may lack what no registry has.
-    wanted = {name for image in lock.images for name in image.sets}
-    empty = [name for name in lock.sets if name not in wanted]
-    if empty:
-        cause = f"no image is asked for by set {min(empty)!r}"
-        raise InvalidLock(f"reading the lock {located}", cause, "Lock again.")
-    return lock
-
-
-def find(host: Host, path: str, folders: Sequence[str], needed: str = "Check the path.") -> str:
-    """Return where ``path`` lies.
-
-    :param needed: what to do when it is nowhere.
-    :raises UnreadableSource: when it is nowhere.
-    """
-    candidates = [path] if path.startswith("/") else [f"{folder}/{path}" for folder in folders]
-    for candidate in candidates:
-        if host.exists(candidate):
-            return candidate
-    cause = f"there is no {' and no '.join(candidates)}"
-    raise UnreadableSource(f"reading {path!r}", cause, needed)
-
-
-def _files(host: Host, path: str) -> list[str]:
-    below = host.files_below(path)
-    return [one for one in below if one.endswith(_ENDINGS)] if below else [path]
-
-
-def _read_path(host: Host, path: str) -> list[PinnedImageSet]:
-    documents = [
-        (document, file)
-        for file in _files(host, path)
-        for document in load_documents(host.read(file) or "", file)
-    ]
-    if not documents:
-        raise UnreadableSource(
-            f"reading {path}", "it holds no document", "A PinnedImageSet is needed there."
-        )
-    return [one for document, file in documents for one in parse_pinned_image_sets(document, file)]

@@ -31,10 +31,11 @@ from ..documents.readable import readable_bytes, readable_names
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host
+from ..node.images import images_in_use
 from ..node.kubelet import read_kubelet_limits
 from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
-from ..node.store import contents_of, images_in_use, read_stored_layers, store_roots
+from ..node.store import contents_of, read_stored_layers
 from ..observed.crio import RunningConfig
 from ..observed.filesystem import Filesystem
 from ..observed.kubelet import DEFAULT_ROOT_DIR, KubeletLimits
@@ -97,7 +98,7 @@ def check_storage(
     places = _with_room(places, places[-1], sum(one.bytes for one in leftovers))
     gone = [layer for one, layer in before.layers.items() if one not in contents.layers]
     places = _with_room(places, places[0], sum(layer.bytes for layer in gone))
-    others = [root for root in store_roots(config) if root != config.image_root]
+    others = [root for root in config.store_roots() if root != config.image_root]
     budget = plan_storage(
         locked=locked,
         stored={**contents.layers, **read_stored_layers(host, others)},

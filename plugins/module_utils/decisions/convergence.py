@@ -10,7 +10,7 @@ from typing import Iterable
 
 from ..documents.drop_in import MODE, parse_drop_in, render_drop_in
 from ..observed.found_file import ABSENT, FoundFile
-from ..observed.store import ImageStore
+from ..observed.images import ImageStore
 
 MISSING = "missing"
 UNPINNED = "unpinned"

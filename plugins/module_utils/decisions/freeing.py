@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Iterable
 
-from ..observed.store import DaemonImage, StoreContents
+from ..observed.images import DaemonImage
+from ..observed.store import StoreContents
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
-from ..observed.store import ImageStore
+from ..observed.images import ImageStore
 from .convergence import pin_matches
 
 

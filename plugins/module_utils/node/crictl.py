@@ -9,11 +9,7 @@ from typing import Callable, Sequence
 
 from ..observed.crio import CrioVersion, parse_runtime_version
 from ..observed.failure import readable_message
-from ..observed.store import (
-    DaemonImage,
-    parse_crictl_images,
-    parse_running_images,
-)
+from ..observed.images import DaemonImage, parse_crictl_images, parse_running_images
 from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 
 # Where CRI-O listens unless told otherwise (pkg/config/config.go: CrioSocketPath).

@@ -17,7 +17,7 @@ from ..observed.store import StoreContents, StoredImage, StoredLayer
 from ..observed.tar_split import StoredFile
 from .host import Host, LocalHost
 from .reading_host import HostError, kind_of
-from .store import contents_of, store_roots
+from .store import contents_of
 
 # A line of a record holds up to 1 MiB of padding (tar-split tar/asm/disassemble.go), as base64.
 _LINE_MAX = 4 << 20
@@ -145,7 +145,7 @@ class LayerStore:
         self._roots: dict[str, str] = {}
         images: dict[str, StoredImage] = {}
         layers: dict[str, StoredLayer] = {}
-        for root in store_roots(config):
+        for root in config.store_roots():
             contents = contents_of(host, root)
             images.update(contents.images)
             layers.update(contents.layers)

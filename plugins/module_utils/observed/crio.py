@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from .store import UnreadableAnswer
+from .answer import UnreadableAnswer
 
 _VERSION_PATTERN = re.compile(r"\bversion\s+v?(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION_PATTERN = re.compile(r"^RuntimeVersion:\s+v?(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
@@ -57,6 +57,10 @@ class RunningConfig:
     def image_root(self) -> str:
         """Where images and their layers lie."""
         return self.image_store or self.graph_root
+
+    def store_roots(self) -> list[str]:
+        """Return where the stores lie whose images the node has."""
+        return sorted({self.graph_root, self.image_root, *self.additional_stores})
 
 
 def parse_crio_version(text: str) -> CrioVersion:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .store import UnreadableAnswer
+from .answer import UnreadableAnswer
 
 # proc(5): the name is in parentheses and may hold any character, parentheses too. After it comes
 # the third field; the 22nd is when the process started, in clock ticks after the boot.

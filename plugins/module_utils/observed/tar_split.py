@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator
 
+from .answer import UnreadableAnswer
 from .found_file import ABSENT, DIRECTORY, FILE, LINK, OTHER
-from .store import UnreadableAnswer
 
 # Types of entries (vbatts/tar-split tar/storage/entry.go).
 _FILE_ENTRY, _SEGMENT_ENTRY = 1, 2

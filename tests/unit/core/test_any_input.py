@@ -37,6 +37,7 @@ NO_PARSERS = {
     "check_content", "check_expansion", "check_length", "check_names", "check_packing", "check_set_names",
     "check_tags",
     "compare_locks", "digest_of", "digests_of", "layer_document", "layer_of", "layers_on_platform",
+    "load_answer",
     "lock_document", "lock_totals", "locked_images_document", "measure_of", "platform_of",
     "platforms_of_references", "read_pin_record", "readable_bytes", "readable_count", "readable_names", "references_for_pool",
     "render_document", "render_drop_in", "select_components", "shown", "total_lines", "unique", "unpacked_limit",

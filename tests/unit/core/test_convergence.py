@@ -25,7 +25,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file
     OTHER,
     FoundFile,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.images import (
     DaemonImage,
     ImageStore,
     StoredNames,

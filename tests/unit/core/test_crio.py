@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.answer import UnreadableAnswer
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import (
     CrioVersion,
     parse_configured_pins,
@@ -14,7 +15,6 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio impor
     parse_running_config,
     parse_runtime_version,
 )
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import UnreadableAnswer
 
 STATUS_CONFIG = """\
 [crio]

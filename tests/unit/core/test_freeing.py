@@ -10,8 +10,8 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.freeing i
     Removable,
     plan_freeing,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.images import DaemonImage
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
-    DaemonImage,
     StoreContents,
     StoredImage,
     StoredLayer,

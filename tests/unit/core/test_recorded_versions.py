@@ -29,7 +29,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio impor
     parse_runtime_version,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import failure_of
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.images import (
     parse_crictl_images,
 )
 

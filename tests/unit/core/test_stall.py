@@ -13,6 +13,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.leftovers
     dead_folders,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.stall import Stillness
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.answer import UnreadableAnswer
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process import (
     OpenFile,
     RunningProcess,
@@ -21,9 +22,6 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.process im
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.staging import (
     StagingFolder,
-)
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
-    UnreadableAnswer,
 )
 from hypothesis import given
 from hypothesis import strategies as st

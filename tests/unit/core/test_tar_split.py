@@ -10,14 +10,12 @@ import json
 import re
 
 import pytest
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.answer import UnreadableAnswer
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.found_file import (
     DIRECTORY,
     FILE,
     LINK,
     OTHER,
-)
-from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store import (
-    UnreadableAnswer,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.tar_split import (
     RecordedFile,

@@ -19,13 +19,13 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.node.crio_service i
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.image_service import (
     ImageService,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.node.images import read_image_store
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.reading_host import (
     CommandFailed,
     HostError,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.node.store import (
     contents_of,
-    read_image_store,
     read_layers,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.crio import RunningConfig
