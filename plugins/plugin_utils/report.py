@@ -64,11 +64,11 @@ def node_report(
         needed = [*list(steps)[:1], *([_REMOVAL] if look.get("removable") else [])]
         steps = {name: steps[name] for name in needed if name in steps}
     images = _images(steps, look, check_mode)
-    is_unreachable = any(result.get("unreachable") for result in steps.values())
-    failed = _failed(look, failure, is_unreachable)
+    unreachable = next((one for one in steps.values() if one.get("unreachable")), {})
+    failed = _failed(look, failure, unreachable)
     state = _state(check_mode, look, images)
     if failed:
-        state = UNREACHABLE if is_unreachable else FAILED
+        state = UNREACHABLE if unreachable else FAILED
     found = steps.get("pin_verify_result") or look
     deviations = [] if state in _WHOLE else list(found.get("deviations") or ())
     pulled = steps.get("image_pull_result") or {}
@@ -276,11 +276,15 @@ def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failed(
-    look: Mapping[str, Any], failure: Mapping[str, Any], is_unreachable: bool
+    look: Mapping[str, Any], failure: Mapping[str, Any], unreachable: Mapping[str, Any]
 ) -> NodeFailure | None:
-    """Return why the node is not whole, where it failed."""
-    if failure or is_unreachable:
-        return failure_of_node(failure or look, is_unreachable)
+    """Return why the node is not whole, where it failed.
+
+    :param unreachable: the result of the step that did not reach it, or empty; what failed after
+        that only follows from it.
+    """
+    if failure or unreachable:
+        return failure_of_node(unreachable or failure, bool(unreachable))
     return None if look else NodeFailure(OTHER, "it was never asked; see the messages above")
 
 

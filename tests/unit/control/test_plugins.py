@@ -801,7 +801,7 @@ class TestPinReport:
             "ansible_play_hosts_all": ["n1", "n2"],
             "hostvars": {
                 "n1": {"look": converged},
-                "n2": {"fail": {"msg": "x"}, "look": {"unreachable": True}},
+                "n2": {"fail": {"msg": "after"}, "look": {"unreachable": True, "msg": "x"}},
             },
         }
 

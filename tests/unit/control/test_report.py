@@ -136,7 +136,11 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
         ),
         (report({"unreachable": True, "msg": "local:\n gone"}), "unreachable", "local: gone"),
         (
-            report(LACKING, {"msg": "cut"}, image_pull_result={"unreachable": True}),
+            report(
+                LACKING,
+                {"msg": "'dict object' has no attribute 'images'"},
+                image_pull_result={"unreachable": True, "msg": "cut"},
+            ),
             "unreachable",
             "cut",
         ),
