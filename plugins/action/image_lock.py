@@ -65,15 +65,15 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
-                "path": {"type": "str"},
+                "path": {"type": "path"},
                 "sets": {"type": "raw"},
                 "sources": {"type": "raw"},
                 "platforms": {"type": "raw", "default": ["linux/amd64"]},
                 "stores": {"type": "dict", "default": {}},
-                "registry_auth": {"type": "str"},
+                "registry_auth": {"type": "path"},
                 "partial": {"type": "bool", "default": False},
                 "measure": {"type": "bool", "default": False},
-                "keep_layers": {"type": "str"},
+                "keep_layers": {"type": "path"},
             },
         )
         result.update(changed=False, unresolved=[])

@@ -42,8 +42,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
-                "before": {"type": "str", "required": True},
-                "after": {"type": "str", "required": True},
+                "before": {"type": "path", "required": True},
+                "after": {"type": "path", "required": True},
             },
         )
         try:

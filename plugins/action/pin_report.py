@@ -33,14 +33,18 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
-                "path": {"type": "str"},
+                "path": {"type": "path"},
                 "steps": {"type": "list", "elements": "str", "required": True},
                 "failure": {"type": "str", "required": True},
             }
         )
+        hostvars, in_play = variables["hostvars"], set(variables["ansible_play_hosts"])
+        look = arguments["steps"][0]
+        # With serial, the turn of nodes that nobody looked at yet is still to come.
         nodes = {
-            name: self._report(variables["hostvars"][name], arguments)
+            name: self._report(hostvars[name], arguments, name in in_play)
             for name in variables["ansible_play_hosts_all"]
+            if name not in in_play or look in hostvars[name]
         }
         for line in node_lines(nodes):
             Display().display(line)
@@ -52,13 +56,19 @@ class ActionModule(ActionBase):
         result.update(changed=False, nodes=nodes)
         return result
 
-    def _report(self, host: Mapping[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    def _report(
+        self, host: Mapping[str, Any], arguments: dict[str, Any], is_in_play: bool
+    ) -> dict[str, Any]:
         steps = {name: host.get(name) or {} for name in arguments["steps"]}
-        return node_report(steps, host.get(arguments["failure"]) or {}, self._task.check_mode)
+        failure = host.get(arguments["failure"]) or {}
+        return node_report(steps, failure, is_in_play, self._task.check_mode)
 
 
 def _write(path: str, nodes: dict[str, Any]) -> None:
     target = os.path.abspath(path)
     folder, name = os.path.split(target)
+    # Made for a slip of the pen, it would hide the slip.
+    if not os.path.isdir(folder):
+        raise EdgefleetError(f"writing {path}", f"there is no folder {folder}", "Make it first.")
     text = json.dumps({"nodes": nodes}, indent=2) + "\n"
     LocalHost().write_atomic(target, text, _MODE, os.path.join(folder, f".{name}.new"))

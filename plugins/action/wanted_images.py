@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -52,7 +53,10 @@ class ActionModule(ActionBase):
 
     def _read(self, settings: dict[str, Any], pools: list[str]) -> dict[str, Any]:
         host, folders = LocalControlHost(), search_folders(self._loader.get_basedir())
-        path, checksum = settings["pin_images_lock"], settings["pin_images_lock_checksum"]
+        path, checksum = (
+            os.path.expanduser(settings[name] or "")
+            for name in ("pin_images_lock", "pin_images_lock_checksum")
+        )
         lock = None
         if checksum and not path:
             raise EdgefleetError(

@@ -27,7 +27,7 @@ options:
     description:
       - Path of the lock to write, relative to the current directory.
       - Without it nothing is written and RV(lock) has the content.
-    type: str
+    type: path
   sets:
     description: Sets, as for M(edgefleet.crio.wanted_images). Short for a source of the type C(pinned_image_set).
     type: raw
@@ -50,7 +50,7 @@ options:
     default: {}
   registry_auth:
     description: Path of an auth file for the registries. Without it, C(skopeo) uses the user's own.
-    type: str
+    type: path
   partial:
     description: Whether to leave images that could not be resolved out of the lock instead of failing.
     type: bool
@@ -66,7 +66,7 @@ options:
     description:
       - Path of a folder where layers that were fetched for measuring are kept, in the form of an OCI image layout.
       - Without it each is removed as soon as it was read.
-    type: str
+    type: path
 extends_documentation_fragment:
   - edgefleet.crio.attributes
 attributes:

@@ -19,11 +19,11 @@ description:
 options:
   before:
     description: Path of the older lock. A relative path is looked for in the current directory, then beside the playbook.
-    type: str
+    type: path
     required: true
   after:
     description: Path of the newer lock.
-    type: str
+    type: path
     required: true
 extends_documentation_fragment:
   - edgefleet.crio.attributes

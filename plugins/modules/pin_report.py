@@ -18,7 +18,7 @@ description:
 options:
   path:
     description: Path, relative to the current directory, of a JSON document to write. Without it none is written.
-    type: str
+    type: path
   steps:
     description:
       - Names of the variables in which the steps registered their results, in the order in which they are taken.
@@ -27,7 +27,8 @@ options:
     elements: str
     required: true
   failure:
-    description: Name of the variable with the result that ended the run for a node; not defined or empty where nothing did.
+    description:
+      - Name of the variable with the result that ended the run for a node; not defined, empty or that of a skipped task where nothing did.
     type: str
     required: true
 extends_documentation_fragment:

@@ -19,7 +19,7 @@ description:
     moves is never ended, however slow it is and however long it takes.
   - What pulls and runs have left that died is removed first (RV(leftovers)). Folders of pulls in CRI-O's temporary directory go when
     they are root's, no process has a file of theirs open, CRI-O was started after their last change, and no podman, buildah or skopeo
-    lives since before that (or it is more than an hour ago).
+    lives since before CRI-O was started.
   - One failed image costs that image; the others are pulled, and the module fails at the end with all outcomes.
   - With O(state=absent), removes the references that this collection had pinned on the node, that are not in O(references) and that
     nothing uses. Images that it never pinned are never removed.

@@ -40,12 +40,17 @@ def standard_input() -> str:
 
 
 def source_list(value: Any) -> list[Any]:
-    """Return the entries of a list that may be given as one string, as surveys and ``-e`` do."""
+    """Return the entries of a list that may be given as one string, as surveys and ``-e`` do.
+
+    Of those that are strings, and so paths, ``~`` is a home.
+    """
     if value is None:
         return []
     if isinstance(value, str):
-        return [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+        entries: list[Any] = [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
+    else:
+        entries = list(value) if isinstance(value, (list, tuple)) else [value]
+    return [os.path.expanduser(one) if isinstance(one, str) else one for one in entries]
 
 
 def structure(value: Any, origin: str) -> Any:

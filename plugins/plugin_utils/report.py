@@ -36,14 +36,19 @@ _SHOWN_MAX = 5
 
 
 def node_report(
-    steps: Mapping[str, Mapping[str, Any]], failure: Mapping[str, Any], check_mode: bool
+    steps: Mapping[str, Mapping[str, Any]],
+    failure: Mapping[str, Any],
+    is_in_play: bool,
+    check_mode: bool,
 ) -> dict[str, Any]:
     """Return what became of one node.
 
     :param steps: the results of the steps, by the names under which they were registered, in the
         order in which they are taken; the first one looked at the node. An earlier run in the
         same process may have left results of steps that this one did not need.
-    :param failure: the result that ended the run for this node, or empty.
+    :param failure: the result that ended the run for this node; empty, or that of a skipped task,
+        where nothing did. A look that failed ended it before.
+    :param is_in_play: whether Ansible still has it in the play; it has not where a task failed.
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``cause`` (of a node that failed, a class as in :mod:`node_failure`),
         ``message``, ``wanted`` (references), ``pulled``, ``removed``, ``bytes``
@@ -64,8 +69,8 @@ def node_report(
         needed = [*list(steps)[:1], *([_REMOVAL] if look.get("removable") else [])]
         steps = {name: steps[name] for name in needed if name in steps}
     images = _images(steps, look, check_mode)
-    unreachable = next((one for one in steps.values() if one.get("unreachable")), {})
-    failed = _failed(look, failure, unreachable)
+    unreachable = _unreachable(steps, look, failure)
+    failed = _failed(look, failure, unreachable, is_in_play)
     state = _state(check_mode, look, images)
     if failed:
         state = UNREACHABLE if unreachable else FAILED
@@ -275,17 +280,38 @@ def _stays_free(storage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _unreachable(
+    steps: Mapping[str, Mapping[str, Any]], look: Mapping[str, Any], failure: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the result of the step that did not reach the node, or an empty one.
+
+    Each step gives up with the words of its own result; others are of an earlier run.
+    """
+    if look.get("unreachable"):
+        return look
+    said = str(failure.get("msg") or "")
+    lost = (one for one in steps.values() if one.get("unreachable"))
+    return next((one for one in lost if str(one.get("msg")) in said), {})
+
+
 def _failed(
-    look: Mapping[str, Any], failure: Mapping[str, Any], unreachable: Mapping[str, Any]
+    look: Mapping[str, Any],
+    failure: Mapping[str, Any],
+    unreachable: Mapping[str, Any],
+    is_in_play: bool,
 ) -> NodeFailure | None:
     """Return why the node is not whole, where it failed.
 
     :param unreachable: the result of the step that did not reach it, or empty; what failed after
         that only follows from it.
     """
-    if failure or unreachable:
-        return failure_of_node(unreachable or failure, bool(unreachable))
-    return None if look else NodeFailure(OTHER, "it was never asked; see the messages above")
+    ended_by = unreachable or (look if look.get("failed") else failure)
+    if ended_by and not ended_by.get("skipped"):
+        return failure_of_node(ended_by, bool(unreachable))
+    if look and is_in_play:
+        return None
+    ended = "a task failed on it" if look else "it was never asked"
+    return NodeFailure(OTHER, f"{ended}; see the messages above")
 
 
 def _with_remedy(failure: NodeFailure) -> str:

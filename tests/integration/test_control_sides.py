@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fleet import CHECKOUT, Control, Fleet
+from fleet import CHECKOUT, Control, Fleet, without
 from lab import payload
 from tooling import build, venvs
 
@@ -29,6 +31,38 @@ def pin_twice(fleet: Fleet, images: list[payload.PushedImage]) -> None:
     assert "DEPRECATION" not in first.output
 
 
+SITE = """
+- ansible.builtin.import_playbook: edgefleet.crio.pin_images
+- ansible.builtin.import_playbook: edgefleet.crio.verify_images
+"""
+
+
+def pin_and_verify_with_troubled_nodes(fleet: Fleet, images: list[payload.PushedImage]) -> None:
+    """One is whole, one has no crictl, one is gone: both plays of a process report on all three."""
+    sets = [str(fleet.set_file("few", images[:2]))]
+    (fleet.work / "site.yml").write_text(SITE)
+    site = Fleet(
+        fleet.lab, fleet.work, replace(fleet.control, folder=fleet.work, playbook="{}.yml")
+    )
+    gone = fleet.node("node3")
+    gone.exec(["systemctl", "stop", "ssh"])
+    # Connections that ssh keeps open for the next run outlive the service.
+    gone.exec(["systemctl", "kill", "--kill-who=all", "ssh"])
+    try:
+        with without(fleet.node("node2"), "crictl"):
+            run = site.play("site", pin_images_sets=sets)
+    finally:
+        gone.exec(["systemctl", "start", "ssh"])
+    assert run.rc != 0
+    first, second = (part.partition("PLAY ")[0] for part in run.output.split("Report on every")[1:])
+    assert re.search(r"^node1 +converged ", first, re.MULTILINE)
+    assert re.search(r"^node2 +failed +looking for crictl: it is not inst", first, re.MULTILINE)
+    assert re.search(r"^node3 +unreachable ", first, re.MULTILINE)
+    assert "\nNeeds a person: node2.\nThe next run tries again: node3.\n" in first
+    assert re.search(r"^node1 +converged ", second, re.MULTILINE)
+    assert "2 failed" in second
+
+
 @pytest.mark.parametrize(("version", "bin_dir"), CORES, ids=[version for version, _bin in CORES])
 def test_ansible_core(
     fleet: Fleet, images: list[payload.PushedImage], version: str, bin_dir: Path
@@ -38,9 +72,9 @@ def test_ansible_core(
         [bin_dir / "ansible-playbook", "--version"], capture_output=True, text=True, check=True
     )
     assert version in said.stdout
-    pin_twice(
-        Fleet(fleet.lab, fleet.work, Control(program=str(bin_dir / "ansible-playbook"))), images
-    )
+    fleet = Fleet(fleet.lab, fleet.work, Control(program=str(bin_dir / "ansible-playbook")))
+    pin_twice(fleet, images)
+    pin_and_verify_with_troubled_nodes(fleet, images)
 
 
 def test_installed_from_the_tarball(

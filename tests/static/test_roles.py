@@ -65,7 +65,8 @@ def test_the_readme_names_every_variable_and_entry_point(role: Path) -> None:
 
 def test_options_are_converted_where_they_are_used(role: Path) -> None:
     """Surveys and -e give strings, and specs do not convert: booleans and numbers are piped."""
-    used = "\n".join(path.read_text() for path in sorted((role / "tasks").glob("*.yml")))
+    files = sorted([*(role / "tasks").glob("*.yml"), *(role / "vars").glob("*.yml")])
+    used = "\n".join(path.read_text() for path in files)
     for name, option in options(role).items():
         converter = {"bool": "bool", "int": "int", "float": "float"}.get(option["type"])
         passed_on = f'"{{{{ {name} }}}}"' in used and role.name == "pin_images"
@@ -87,5 +88,7 @@ def test_the_report_reads_what_the_roles_register() -> None:
     assert set(steps) <= registered
     report = (root.parent / "plugins/plugin_utils/report.py").read_text()
     read = set(re.findall(r'"(__pin_images_\w+|\w+_result)"', report))
-    # The look comes first, whatever its name; a reload is told by what it leaves.
-    assert read == set(steps) - {"__pin_images_look", "runtime_reload_result"}
+    # The look comes first, whatever its name, with what the layers add; a reload is told by what it
+    # leaves.
+    told = {"__pin_images_look", "__pin_images_content", "runtime_reload_result"}
+    assert read == set(steps) - told

@@ -43,7 +43,7 @@ def play(
         (folder / "hosts.ini").write_text(inventory)
         given = ["-i", folder / "hosts.ini"]
     ended = subprocess.run(
-        [PROGRAM, f"playbooks/{playbook}.yml", *given,
+        [PROGRAM, playbook if playbook.endswith(".yml") else f"playbooks/{playbook}.yml", *given,
          "-e", json.dumps({"pin_images_sets": SETS}), *arguments],
         cwd=CHECKOUT,
         env={
@@ -131,3 +131,31 @@ def test_a_source_that_is_no_node(tmp_path: Path) -> None:
     assert code == 2, output
     assert "reading what node golden holds: it is no host of the inventory. Give" in output
     assert "UNREACHABLE" not in output
+
+
+ROLE = """
+- hosts: edge
+  gather_facts: false
+  serial: 1
+  tasks:
+    - ansible.builtin.include_role: {name: edgefleet.crio.pin_images}
+"""
+
+
+def test_one_node_after_the_other(tmp_path: Path) -> None:
+    """With serial, a batch says nothing of nodes whose turn is to come."""
+    path = tmp_path / "serial.yml"
+    path.write_text(ROLE)
+    code, output = play(tmp_path, str(path))
+    assert code == 2, output
+    assert "\n1 failed\n" in output
+    assert "site3" not in output
+
+
+def test_another_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the user's is another one, there is one report all the same, and on all nodes."""
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "free")
+    for playbook in ("pin_images", "verify_images", "unpin_images"):
+        code, output = play(tmp_path, playbook)
+        assert code == 2, output
+        assert output.count("\n2 failed\n") == output.count("nodes are whole.") == 1

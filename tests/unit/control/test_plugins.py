@@ -799,6 +799,7 @@ class TestPinReport:
         converged = {"converged": True, "wanted": 1}
         return {
             "ansible_play_hosts_all": ["n1", "n2"],
+            "ansible_play_hosts": ["n1"],
             "hostvars": {
                 "n1": {"look": converged},
                 "n2": {"fail": {"msg": "after"}, "look": {"unreachable": True, "msg": "x"}},
@@ -833,6 +834,7 @@ class TestPinReport:
         """Without a path nothing is written; check mode is told from a change."""
         variables = {
             "ansible_play_hosts_all": ["n1"],
+            "ansible_play_hosts": ["n1"],
             "hostvars": {"n1": {"look": {"converged": False, "wanted": 1}}},
         }
         result = run_action(
@@ -852,6 +854,37 @@ class TestPinReport:
         assert printed[-3] == "1 converged, 1 unreachable"
         assert (result["failed"], result["changed"], len(result["nodes"])) == (True, False, 2)
         assert result["msg"] == f"writing {Path.cwd()}/folder: Is a directory."
+
+    def test_a_folder_that_is_not_there(
+        self, run_action: RunAction, printed: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is named and not made; ``~`` is a home."""
+        monkeypatch.setenv("HOME", f"{Path.cwd()}/home")
+        result = run_action(
+            pin_report, variables=self.variables(), steps=["look"], failure="fail", path="~/r.json"
+        )
+        assert printed[-3] == "1 converged, 1 unreachable"
+        where = f"{Path.cwd()}/home"
+        assert result["msg"] == (
+            f"writing {where}/r.json: there is no folder {where}. Make it first."
+        )
+        assert not Path(where).exists()
+
+    def test_nodes_whose_turn_is_to_come(self, run_action: RunAction, printed: list[str]) -> None:
+        """With serial, a batch reports on itself and those before; who left the play is told."""
+        variables = {
+            "ansible_play_hosts_all": ["n1", "n2", "n3"],
+            "ansible_play_hosts": ["n1", "n3"],
+            "hostvars": {"n1": {"look": {"converged": True, "wanted": 1}}, "n2": {}, "n3": {}},
+        }
+        run_action(pin_report, variables=variables, steps=["look"], failure="fail")
+        assert printed == [
+            "n1  converged     1 image present and pinned",
+            "n2  failed        it was never asked; see the messages above",
+            "1 converged, 1 failed",
+            "1 of 2 nodes are whole.",
+            "Needs a person: n2.",
+        ]
 
 
 def test_layers_on_platform() -> None:
@@ -910,12 +943,17 @@ def test_structures_from_strings(value: Any, structured: Any) -> None:
         ("a.yml", ["a.yml"]),
         ("a.yml, b/\n c.yml,", ["a.yml", "b/", "c.yml"]),
         (["a, b"], ["a, b"]),
+        ("~/a.yml,b~", ["/home/ops/a.yml", "b~"]),
+        (["~/a.yml"], ["/home/ops/a.yml"]),
         ((1,), [1]),
         (SET, [SET]),
     ],
 )
-def test_lists_from_strings(value: Any, entries: list[Any]) -> None:
-    """Surveys and -e give strings."""
+def test_lists_from_strings(
+    monkeypatch: pytest.MonkeyPatch, value: Any, entries: list[Any]
+) -> None:
+    """Surveys and -e give strings; a home may begin a path."""
+    monkeypatch.setenv("HOME", "/home/ops")
     assert source_list(value) == entries
 
 

@@ -29,7 +29,7 @@ NOT_FOUND = image(B, "failed", cause="not_found", message="manifest unknown", by
 
 def report(look: Any = None, failure: Any = None, check_mode: bool = False, **steps: Any) -> Any:
     """Return the report of a node with these results."""
-    return node_report({"__pin_images_look": look or {}, **steps}, failure or {}, check_mode)
+    return node_report({"__pin_images_look": look or {}, **steps}, failure or {}, True, check_mode)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def report(look: Any = None, failure: Any = None, check_mode: bool = False, **st
         (
             report(
                 LACKING,
-                {"msg": "'dict object' has no attribute 'images'"},
+                {"msg": "Task failed: Action failed: cut"},
                 image_pull_result={"unreachable": True, "msg": "cut"},
             ),
             "unreachable",
@@ -221,6 +221,10 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
         "image_pull_removal_result": {"images": [image(A, "removed")]},
     }
     assert report(CONVERGED, **earlier)["images"] == []
+    lost = {"unreachable": True, "msg": "cut"}
+    assert report(LACKING, image_pull_result=lost)["state"] == "changed"
+    full = report(LACKING, {"msg": "no space"}, image_pull_result=lost)
+    assert (full["state"], full["message"]) == ("failed", "no space")
     gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
     assert (gone["state"], gone["staged"]) == ("converged", [])
     assert report({**LACKING, "missing": []}, **earlier)["images"] == []
@@ -534,6 +538,23 @@ def test_why_ssh_did_not_reach_a_node(before: str, said: str, message: str, need
     assert (node["state"], node["message"], node["needs"]) == ("unreachable", message, needs)
 
 
+def test_what_ended_the_run() -> None:
+    """A task that was skipped did not; a look that failed did, whatever an earlier run left."""
+    assert report(CONVERGED, {"skipped": True, "changed": False})["state"] == "converged"
+    node = report(
+        {"failed": True, "msg": "no crictl"}, {"failed": True, "msg": "of an earlier run"}
+    )
+    assert (node["state"], node["message"]) == ("failed", "no crictl")
+
+
+@pytest.mark.parametrize("is_in_play", [True, False])
+def test_a_node_that_ansible_took_out_of_the_play(is_in_play: bool) -> None:
+    """It is not called whole, whatever its look said, also where nothing tells why it failed."""
+    node = node_report({"pin_verify_result": CONVERGED}, {"skipped": True}, is_in_play, False)
+    assert node["state"] == ("converged" if is_in_play else "failed")
+    assert node["message"] == ("" if is_in_play else "a task failed on it; see the messages above")
+
+
 def test_a_login_that_ended_in_the_middle() -> None:
     """What the next run could pull does not matter where it is not let in."""
     failed = image(A, "failed", cause="unreachable")
@@ -717,7 +738,7 @@ def test_what_verify_images_found(kinds: list[str], needs: str, said: str) -> No
     found = [{"kind": kind, "subject": A, "detail": "x"} for kind in kinds]
     look = {"converged": False, "wanted": 2, "deviations": found}
     failure = {"msg": "the node deviates (...): x"}
-    node = node_report({"pin_verify_result": look}, failure, False)
+    node = node_report({"pin_verify_result": look}, failure, True, False)
     assert node["needs"] == needs
     assert node_lines({"n": node})[-1] == said
     # The proof at the end of pin_images: it was the run that mends, and goes again.
