@@ -18,9 +18,11 @@ from .site import Site, any_time
 
 _RANDOM_TIMES = 4
 _HOLDER = "pull images, since 2026-01-01T00:00:00Z, process 1 of somebody"
-# How a run names the one that it waited for in vain.
+# How a run names the one that it waited for in vain, or that had the last word on the pins.
+_TIME = r"\d{4}-\d\d-\d\dT[\d:]+Z"
 _HELD = re.compile(
-    r"another run holds this node \([\w -]+, since \d{4}-\d\d-\d\dT[\d:]+Z, process \d+ of "
+    rf"another run holds this node \([\w -]+, since {_TIME}, process \d+ of "
+    rf"|as a run left it at {_TIME}"
 )
 # Holds our turn on a node as another run would; the process that is killed at its end is its own.
 _HOLD = """
@@ -76,7 +78,7 @@ def second_run(site: Site, running: Running) -> None:
 def opposite_run(site: Site, running: Running) -> None:
     """Start a run for what the nodes had; either may win, and neither unpins what both want.
 
-    Each takes turns with the other one, or says who holds the node.
+    Each takes turns with the other one, or says who holds the node, or who had it last.
     """
     site.wait_for_pull()
     site.sleep(0, 2, running)
@@ -86,8 +88,8 @@ def opposite_run(site: Site, running: Running) -> None:
 
 
 def waited_or_said(_site: Site, run: Run) -> None:
-    """See that one of two runs had its turns, or said who holds the node, and since when."""
-    assert run.rc == 0 or _HELD.search(run.output), "neither whole nor told who holds the node"
+    """See that one of two runs is whole, or said who holds the node, or had it last, and when."""
+    assert run.rc == 0 or _HELD.search(run.output), "neither whole nor told who had the node"
 
 
 @contextmanager

@@ -52,8 +52,10 @@ def look_at(host: ReadingHost, path: str, wanted: Sequence[str], on_conflict: st
     crio, crictl = Crio(host), Crictl(host)
     files = survey_pin_files(crio, path)
     merged = files.merged(wanted, on_conflict) if wanted else ()
-    known = read_pin_record(host).known
-    deviations = file_deviations((*wanted, *merged), path, host.found(path))
+    record = read_pin_record(host)
+    known = record.known
+    left = record.left_at(files.ours)
+    deviations = file_deviations((*wanted, *merged), path, host.found(path), left)
     if wanted:
         deviations += override_deviations(files.overriding)
     deviations += [

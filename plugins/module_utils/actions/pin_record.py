@@ -18,12 +18,22 @@ PATH = STATE_DIRECTORY + "/journal.jsonl"
 class PinRecord:
     """What the journal knows of pins.
 
-    ``pinned`` are the references that we last put into the drop-in, ``known`` those that we ever
-    put there and that may still be in the store.
+    ``pinned`` are the references that we last put into the drop-in, at ``pinned_at`` in the words of
+    the journal, empty when it no longer tells; ``known`` are those that we ever put there and that
+    may still be in the store.
     """
 
     pinned: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    pinned_at: str = ""
+
+    def left_at(self, listed: Iterable[str] | None) -> str:
+        """Say when a run of ours left a drop-in that lists these; empty when none did.
+
+        :param listed: None for no drop-in, or one that cannot be read.
+        """
+        is_ours = listed is not None and self.pinned_at and set(listed) == self.pinned
+        return f", as a run left it at {self.pinned_at}" if is_ours else ""
 
 
 def read_pin_record(host: ReadingHost) -> PinRecord:
@@ -45,6 +55,7 @@ def fold_pins(text: str) -> PinRecord:
     """Follow the journal's lines in their order; what may have happened counts as pinned."""
     pinned: set[str] = set()
     known: set[str] = set()
+    pinned_at = ""
     for entry in _entries(text):
         event, phase = entry.get("event"), entry.get("phase")
         if event == "snapshot":
@@ -54,10 +65,11 @@ def fold_pins(text: str) -> PinRecord:
             pinned, known = pinned | added, known | added
         elif event == "pin" and phase == "after":
             pinned = pinned - _references(entry, "withdrawn")
+            pinned_at = str(entry.get("time") or "")
         elif event in ("remove", "forget") and phase == "after":
             gone = _references(entry, "references")
             pinned, known = pinned - gone, known - gone
-    return PinRecord(frozenset(pinned), frozenset(known))
+    return PinRecord(frozenset(pinned), frozenset(known), pinned_at)
 
 
 def _references(entry: dict[str, Any], key: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Sequence
 
 from ..decisions.convergence import UNPINNED, image_deviations, left_over_pins, stale_pins
 from ..decisions.versions import why_restart
+from ..documents.readable import readable_names
 from ..errors import EdgefleetError
 from ..node.crictl import Crictl
 from ..node.crio import DROP_IN_DIRECTORY
@@ -22,10 +23,12 @@ from ..node.staging import pulls_in_flight
 from ..observed.crio import CrioVersion
 from .journal import Journal
 from .pin_files import PinFiles, survey_pin_files
-from .pin_record import read_pin_record
+from .pin_record import PinRecord, read_pin_record
 from .turn import take_turn
 
 _POLL_INTERVAL = 0.2
+# How many images a message names.
+_SHOWN_MAX = 3
 
 
 class ReloadFailed(EdgefleetError):
@@ -82,10 +85,28 @@ def take_configuration(
             _wait_for_pulls(host, expectation.crio, wait_timeout)
         expectation.crio.check()
         if not check_mode:
+            _refuse_other_pins(path, expectation)
             # A list that nobody noted, as after the journal was lost: it must be let go of as well.
-            known = expectation.known.union(before.stale)
-            _take(host, action, replace(expectation, known=known), wait_timeout)
+            known = expectation.record.known.union(before.stale)
+            record = replace(expectation.record, known=known)
+            _take(host, action, replace(expectation, record=record), wait_timeout)
     return ReloadResult(action, before)
+
+
+def _refuse_other_pins(path: str, expectation: _Expectation) -> None:
+    """Refuse to wait for pins that CRI-O cannot take, as the drop-in does not list them any more.
+
+    :raises ReloadFailed: when another run, or a hand, has changed it since it was written.
+    """
+    files = expectation.files
+    absent = set(expectation.wanted).difference(files.in_force())
+    if absent and not files.overriding:
+        names = readable_names(sorted(absent), _SHOWN_MAX)
+        raise ReloadFailed(
+            "reloading CRI-O",
+            f"{path} does not list {names}{expectation.record.left_at(files.ours)}",
+            "Another run or a hand changed it; see who, and run again.",
+        )
 
 
 def _action(version: CrioVersion, allow_restart: bool) -> str:
@@ -161,7 +182,7 @@ class _Expectation:
     crio: CrioService
     crictl: Crictl
     wanted: Sequence[str]
-    known: frozenset[str]
+    record: PinRecord
     files: PinFiles
 
     def compare(self) -> _Answer:
@@ -171,13 +192,13 @@ class _Expectation:
         deviations = image_deviations(self.wanted, store)
         foreign = (config.pause_image, *self.files.foreign_in_force())
         left_over = left_over_pins(config.pinned_images, self.files.in_force(), config.pause_image)
-        stale = stale_pins(self.wanted, self.known.union(left_over), store, foreign)
+        stale = stale_pins(self.wanted, self.record.known.union(left_over), store, foreign)
         difference = Difference(
             unpinned=tuple(one.subject for one in deviations if one.kind == UNPINNED),
             stale=tuple(sorted({*stale, *left_over})),
             not_loaded=tuple(sorted(set(self.wanted) - set(config.pinned_images))),
         )
-        return _Answer(difference, self.known.difference(self.wanted) - store.present())
+        return _Answer(difference, self.record.known.difference(self.wanted) - store.present())
 
     def wait(self, timeout: float) -> _Answer:
         """Ask until CRI-O reports it, for ``timeout`` seconds at most; return its last answer."""
@@ -192,15 +213,15 @@ class _Expectation:
 def _expectation(host: Host, path: str, wanted: Sequence[str]) -> _Expectation:
     """Survey the files and the journal as they are now."""
     crio = CrioService(host)
-    known, files = read_pin_record(host).known, survey_pin_files(crio, path)
-    return _Expectation(host, crio, Crictl(host), wanted, known, files)
+    record, files = read_pin_record(host), survey_pin_files(crio, path)
+    return _Expectation(host, crio, Crictl(host), wanted, record, files)
 
 
 def _not_taken(
     action: str, left: Difference, files: PinFiles, log: str, wait_timeout: float
 ) -> ReloadFailed:
     parts = [
-        f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+        f"{len(names)} {what} ({readable_names(names, _SHOWN_MAX)})"
         for what, names in (
             ("not reported pinned", left.unpinned),
             ("still reported pinned", left.stale),

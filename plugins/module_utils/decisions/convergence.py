@@ -43,8 +43,13 @@ def image_deviations(wanted: Iterable[str], store: ImageStore) -> list[Deviation
     return found
 
 
-def file_deviations(wanted: Iterable[str], path: str, found: FoundFile) -> list[Deviation]:
-    """Return how the drop-in deviates from the committed list of ``wanted``."""
+def file_deviations(
+    wanted: Iterable[str], path: str, found: FoundFile, left: str
+) -> list[Deviation]:
+    """Return how the drop-in deviates from the committed list of ``wanted``.
+
+    :param left: when a run of ours left it as it is, in words that follow; empty when none did.
+    """
     asked = set(wanted)
     if found.kind == ABSENT:
         return [Deviation(FILE_DIFFERS, path, "the drop-in is not there")] if asked else []
@@ -56,8 +61,8 @@ def file_deviations(wanted: Iterable[str], path: str, found: FoundFile) -> list[
     references = parse_drop_in(found.text or "")
     if references is not None and asked < set(references):
         extra = len(set(references) - asked)
-        return [Deviation(STAGED, path, f"it still pins {extra} that no set wants")]
-    return [Deviation(FILE_DIFFERS, path, "the drop-in has other content")]
+        return [Deviation(STAGED, path, f"it still pins {extra} that no set wants{left}")]
+    return [Deviation(FILE_DIFFERS, path, f"the drop-in has other content{left}")]
 
 
 def override_deviations(overriding: Iterable[str]) -> list[Deviation]:

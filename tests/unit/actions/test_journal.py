@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.journal import Journal
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pin_record import (
+    PinRecord,
+    fold_pins,
     read_pin_record,
 )
 from unit.fake_host import JOURNAL, FakeHost
@@ -19,6 +22,24 @@ from unit.fake_host import JOURNAL, FakeHost
 def pin(phase: str, **details: Any) -> dict[str, Any]:
     """Return an entry about the drop-in."""
     return {"event": "pin", "phase": phase, **details}
+
+
+def test_when_the_pins_were_written() -> None:
+    """By the last run that came to its end; what a hand made of that is passed over."""
+    lines = [
+        json.dumps({"time": time, "event": "pin", "phase": phase})
+        for time, phase in (("1", "after"), ("2", "after"), ("3", "before"))
+    ]
+    assert fold_pins("\n".join(lines)).pinned_at == "2"
+    assert fold_pins(json.dumps(pin("after"))).pinned_at == ""
+
+
+def test_who_left_the_drop_in() -> None:
+    """A run, where it lists just what the journal says that one wrote."""
+    record = PinRecord(frozenset("ab"), frozenset("abc"), "then")
+    assert record.left_at("ba") == ", as a run left it at then"
+    assert record.left_at("abc") == record.left_at(None) == ""
+    assert replace(record, pinned_at="").left_at("ab") == ""
 
 
 @pytest.mark.parametrize(

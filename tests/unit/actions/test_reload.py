@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -238,6 +239,30 @@ def test_what_another_run_did_meanwhile(node: FakeHost) -> None:
     assert take(node).action == "none"
     node.assert_all_called()
     assert len(node.journal()) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        ("ab", ""),
+        ("acd", ", as a run left it at then"),
+    ],
+)
+def test_a_drop_in_that_another_run_wrote(node: FakeHost, last: str, left: str) -> None:
+    """CRI-O is not waited for, which reads other pins there: that is said, and who had it last."""
+    node.files[DROP_IN] = render_drop_in("acd")
+    node.files[JOURNAL] = (
+        json.dumps({"event": "pin", "phase": "before", "added": list(last)})
+        + '\n{"time": "then", "event": "pin", "phase": "after"}\n'
+    )
+    node.expect(*DIFFERS * 2, running_version(), check_config(CONF_D))
+    with pytest.raises(ReloadFailed) as caught:
+        take(node)
+    assert str(caught.value) == (
+        f"reloading CRI-O: {DROP_IN} does not list b{left}."
+        " Another run or a hand changed it; see who, and run again."
+    )
+    assert node.slept == []
 
 
 def test_a_file_that_breaks_while_pulls_are_waited_for() -> None:

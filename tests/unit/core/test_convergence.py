@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.convergence import (
+    Deviation,
     file_deviations,
     image_deviations,
     left_over_pins,
@@ -71,8 +72,21 @@ def test_images() -> None:
 def test_the_file(wanted: str, text: str | None, kind: str, detail: str) -> None:
     """Committed, staged, or something else."""
     lying = FoundFile() if text is None else FoundFile(FILE, text, 0o644)
-    found = [(one.kind, one.subject, one.detail) for one in file_deviations(wanted, PATH, lying)]
-    assert found == ([(kind, PATH, detail)] if kind else [])
+    found = file_deviations(wanted, PATH, lying, "")
+    assert found == ([Deviation(kind, PATH, detail)] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("xy", "the drop-in has other content, then"),
+        ("abc", "it still pins 1 that no set wants, then"),
+    ],
+)
+def test_the_file_as_another_run_left_it(text: str, detail: str) -> None:
+    """Two that are set to different images meet on a node: who had it last is told from a hand."""
+    lying = FoundFile(FILE, render_drop_in(text), 0o644)
+    assert [one.detail for one in file_deviations("ab", PATH, lying, ", then")] == [detail]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +102,7 @@ def test_the_file(wanted: str, text: str | None, kind: str, detail: str) -> None
 def test_an_odd_file(lying: FoundFile, detail: str) -> None:
     """Whatever its text: it is not the file that we wrote."""
     for wanted in ("a", ""):
-        (found,) = file_deviations(wanted, PATH, lying)
+        (found,) = file_deviations(wanted, PATH, lying, ", then")
         assert (found.kind, found.subject, found.detail) == ("file_differs", PATH, detail)
 
 
