@@ -65,11 +65,11 @@ def node_report(
     """
     look = next(iter(steps.values()), {})
     is_only_verified = "pin_verify_result" in list(steps)[:1]
+    unreachable = _unreachable(steps, look, failure)
     if look.get("converged"):
         needed = [*list(steps)[:1], *([_REMOVAL] if look.get("removable") else [])]
         steps = {name: steps[name] for name in needed if name in steps}
     images = _images(steps, look, check_mode)
-    unreachable = _unreachable(steps, look, failure)
     failed = _failed(look, failure, unreachable, is_in_play)
     state = _state(check_mode, look, images)
     if failed:

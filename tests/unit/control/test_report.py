@@ -223,6 +223,9 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
     assert report(CONVERGED, **earlier)["images"] == []
     lost = {"unreachable": True, "msg": "cut"}
     assert report(LACKING, image_pull_result=lost)["state"] == "changed"
+    # The look found it whole, and then into its layers it was not reached.
+    deep = report(CONVERGED, {"msg": "Task failed: cut"}, __pin_images_content=lost)
+    assert (deep["state"], deep["message"]) == ("unreachable", "cut")
     full = report(LACKING, {"msg": "no space"}, image_pull_result=lost)
     assert (full["state"], full["message"]) == ("failed", "no space")
     gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
