@@ -112,6 +112,18 @@ def without(node: Node, program: str) -> Iterator[str]:
 
 
 @contextmanager
+def out_of_reach(node: Node) -> Iterator[None]:
+    """Have a node answer to no ssh for a while."""
+    node.exec(["systemctl", "stop", "ssh"])
+    # Connections that ssh keeps open for the next run outlive the service.
+    node.exec(["systemctl", "kill", "--kill-who=all", "ssh"])
+    try:
+        yield
+    finally:
+        node.exec(["systemctl", "start", "ssh"])
+
+
+@contextmanager
 def stand_in(node: Node, program: str, script: str) -> Iterator[None]:
     """Have a script of the shell in the place of a program, in which `{away}` is the program."""
     with without(node, program) as path:

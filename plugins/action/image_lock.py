@@ -39,6 +39,7 @@ from ..module_utils.node.manifests import Manifests
 from ..module_utils.node.skopeo import Skopeo
 from ..plugin_utils.control import (
     cache_folder,
+    folder_to_write,
     search_folders,
     source_list,
     standard_input,
@@ -323,13 +324,7 @@ def _lock_before(path: str | None) -> Lock | None:
     if not path:
         return None
     host, target = LocalControlHost(), os.path.abspath(path)
-    folder = os.path.dirname(target)
-    if not host.exists(folder):
-        raise EdgefleetError(
-            f"locking to {path}",
-            f"there is no folder {folder}",
-            "Make it, or correct pin_images_lock.",
-        )
+    folder_to_write(path, f"locking to {path}", "Make it, or correct pin_images_lock.")
     text = host.read(target)
     if not text or not text.strip():
         return None

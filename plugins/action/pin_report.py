@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
+from ..plugin_utils.control import folder_to_write
 from ..plugin_utils.report import node_lines, node_report
 
 _MODE = 0o644
@@ -65,10 +66,9 @@ class ActionModule(ActionBase):
 
 
 def _write(path: str, nodes: dict[str, Any]) -> None:
-    target = os.path.abspath(path)
-    folder, name = os.path.split(target)
-    # Made for a slip of the pen, it would hide the slip.
-    if not os.path.isdir(folder):
-        raise EdgefleetError(f"writing {path}", f"there is no folder {folder}", "Make it first.")
+    folder = folder_to_write(path, f"writing {path}", "Make it first.")
+    name = os.path.basename(path)
     text = json.dumps({"nodes": nodes}, indent=2) + "\n"
-    LocalHost().write_atomic(target, text, _MODE, os.path.join(folder, f".{name}.new"))
+    LocalHost().write_atomic(
+        os.path.join(folder, name), text, _MODE, os.path.join(folder, f".{name}.new")
+    )

@@ -13,6 +13,7 @@ from ansible import constants
 from ansible.utils.display import Display
 
 from ..module_utils.documents.yaml_text import load_documents
+from ..module_utils.errors import EdgefleetError
 
 _CACHE = "edgefleet-crio"
 
@@ -51,6 +52,18 @@ def source_list(value: Any) -> list[Any]:
     else:
         entries = list(value) if isinstance(value, (list, tuple)) else [value]
     return [os.path.expanduser(one) if isinstance(one, str) else one for one in entries]
+
+
+def folder_to_write(path: str, problem: str, needed: str) -> str:
+    """Return the folder of a file to write: made for a slip of the pen, it would hide the slip.
+
+    :param problem: what fails without it, as in :class:`.EdgefleetError`; so is ``needed``.
+    :raises EdgefleetError: when it is not there.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise EdgefleetError(problem, f"there is no folder {folder}", needed)
+    return folder
 
 
 def structure(value: Any, origin: str) -> Any:

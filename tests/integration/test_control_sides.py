@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fleet import CHECKOUT, Control, Fleet, without
+from fleet import CHECKOUT, Control, Fleet, out_of_reach, without
 from lab import payload
 from tooling import build, venvs
 
@@ -44,15 +44,8 @@ def pin_and_verify_with_troubled_nodes(fleet: Fleet, images: list[payload.Pushed
     site = Fleet(
         fleet.lab, fleet.work, replace(fleet.control, folder=fleet.work, playbook="{}.yml")
     )
-    gone = fleet.node("node3")
-    gone.exec(["systemctl", "stop", "ssh"])
-    # Connections that ssh keeps open for the next run outlive the service.
-    gone.exec(["systemctl", "kill", "--kill-who=all", "ssh"])
-    try:
-        with without(fleet.node("node2"), "crictl"):
-            run = site.play("site", pin_images_sets=sets)
-    finally:
-        gone.exec(["systemctl", "start", "ssh"])
+    with out_of_reach(fleet.node("node3")), without(fleet.node("node2"), "crictl"):
+        run = site.play("site", pin_images_sets=sets)
     assert run.rc != 0
     first, second = (part.partition("PLAY ")[0] for part in run.output.split("Report on every")[1:])
     assert re.search(r"^node1 +converged ", first, re.MULTILINE)

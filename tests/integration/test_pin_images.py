@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fleet import CHECKOUT, DROP_IN, JOURNAL, Control, Fleet, has_file
+from fleet import CHECKOUT, DROP_IN, JOURNAL, Control, Fleet, has_file, out_of_reach
 from lab import GIB, MIB, Credentials, Lab, Node, NodeSpec, payload
 from lab.oci import LayerSpec
 from lab.processes import wait_for
@@ -711,14 +711,9 @@ def test_check_mode_on_a_fresh_node(fleet: Fleet, images: Images) -> None:
 
 def test_unreachable_nodes_are_reported(fleet: Fleet, images: Images) -> None:
     """The others finish; the report has a line for the unreachable node; the exit code tells."""
-    fleet.node("node3").exec(["systemctl", "stop", "ssh"])
-    # Connections that ssh keeps open for the next run outlive the service.
-    fleet.node("node3").exec(["systemctl", "kill", "--kill-who=all", "ssh"])
-    try:
+    with out_of_reach(fleet.node("node3")):
         run = fleet.pin(pin_images_sets=[str(fleet.set_file("few", images[:2]))])
         everyone = fleet.pin("--limit", "node3", pin_images_sets=[str(fleet.work / "few.yml")])
-    finally:
-        fleet.node("node3").exec(["systemctl", "start", "ssh"])
     assert run.rc != 0
     assert run.node("node3")["state"] == "unreachable"
     assert run.node("node1")["state"] == "changed"

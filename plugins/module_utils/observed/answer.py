@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of programs, and files of stores, that must be JSON."""
+"""Answers of programs, and files of stores: those that are not what they should be, and JSON."""
 
 from __future__ import annotations
 

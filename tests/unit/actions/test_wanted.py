@@ -15,14 +15,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.wanted impo
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
 from unit.fake_host import FakeHost
-
-REFERENCE = "example.com/a@sha256:" + "a" * 64
-FOLDERS = ["/play", "/here"]
-
-
-def a_set(name: str) -> str:
-    """Return a plain set as text."""
-    return f"---\nname: {name}\nimages: [{REFERENCE}]\n"
+from unit.plain_sets import FOLDERS, REFERENCE, a_set
 
 
 def test_files_folders_and_values(host: FakeHost) -> None:
