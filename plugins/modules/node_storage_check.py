@@ -19,7 +19,7 @@ description:
     times their compressed size, and RV(guessed_bytes) says how much of the answer that is. That is on the safe side for trees of real files
     (measured +46 percent); layers of nothing but tiny files can take more, so measure them.
   - Where pinned images alone would exceed the kubelet's threshold, the kubelet could not collect them and would evict pods instead; that
-    is refused unless O(allow_pins_above_gc_threshold) is set.
+    is refused unless O(allow_pins_above_gc_threshold) is set, or CRI-O reports all of them pinned already.
   - What pulls left that died (RV(leftovers)) counts as free, as M(edgefleet.crio.pinned_image_set) removes it before it pulls.
   - Never changes anything, and does not contact a registry.
 options:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -31,11 +32,12 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.readable 
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.layer_stream import (
     tar_entries,
 )
-from fleet import Fleet
+from fleet import DROP_IN, Fleet
 from lab import MIB, Lab, Node, NodeSpec, build, oci, payload
 from lab.machine import STORE
 from lab.oci import LayerSpec
 from lab.payload import AMD64, ARM64, ImageSpec, PushedImage
+from lab.processes import wait_for
 from store_room import KUBELET, available, check_storage, leave, room_for_images, used
 
 NAMES = ("ext4", "xfs")
@@ -329,6 +331,27 @@ def test_pins_above_the_threshold(bench: Bench) -> None:
     assert f"imageGCHighThresholdPercent 8 in {KUBELET}" in refused["msg"]
     allowed = bench.check("xfs", bench.locked([one]), allow_pins_above_gc_threshold=True, **wanted)
     assert allowed["xfs"]["fits"]
+
+
+def test_pins_that_are_above_the_threshold_already(bench: Bench) -> None:
+    """A set that shrinks to what CRI-O reports pinned is let through, one that pins more is not."""
+    node, (large, one) = bench.lab.node("xfs"), bench.images[2:4]
+    wanted = [large.reference, one.reference]
+    for reference in wanted:
+        node.exec(["crictl", "pull", reference])
+    node.write(KUBELET, "imageGCHighThresholdPercent: 8\n")
+    try:
+        for pinned, fits in ((wanted[:1], False), (wanted, True)):
+            node.write(DROP_IN, f"[crio.image]\npinned_images = {json.dumps(pinned)}\n")
+            node.exec(["systemctl", "reload", "crio.service"])
+            wait_for(lambda names=pinned: node.pinned() >= {*names}, "the pins", seconds=10)
+            answer = bench.check("xfs", bench.locked([]), references=wanted)["xfs"]
+            assert answer["pinned"]["above_threshold"]
+            assert answer["fits"] == fits
+    finally:
+        node.exec(["rm", "-f", DROP_IN])
+        node.exec(["systemctl", "reload", "crio.service"])
+        wait_for(lambda: not node.pinned() & {*wanted}, "no pins", seconds=10)
 
 
 def test_the_kubelet_that_runs(bench: Bench) -> None:

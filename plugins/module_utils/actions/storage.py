@@ -31,7 +31,7 @@ from ..documents.readable import readable_bytes, readable_names
 from ..node.crictl import Crictl
 from ..node.crio import Crio
 from ..node.host import Host
-from ..node.images import images_in_use
+from ..node.images import images_in_use, read_image_store
 from ..node.kubelet import read_kubelet_limits
 from ..node.reading_host import require_root
 from ..node.staging import temporary_directory
@@ -124,8 +124,11 @@ def check_storage(
     objections = [describe_shortage(room) for room in budget.rooms]
     if missing_bytes or missing_inodes:
         objections.append(_describe_removable(removable, missing_bytes, missing_inodes))
-    if not limits.allow_pins_above_gc_threshold:
-        objections.append(describe_pins(share))
+    if not limits.allow_pins_above_gc_threshold and share.is_above_threshold:
+        # A set that shrinks and is still too large makes nothing worse.
+        pinned = read_image_store(host, Crictl(host), config).pinned()
+        if not pinned.issuperset([*references, *locked.images]):
+            objections.append(describe_pins(share))
     objection = "; ".join(filter(None, objections))
     return StorageAnswer(budget, share, removable, objection, leftovers)
 

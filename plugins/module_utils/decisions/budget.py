@@ -414,9 +414,7 @@ def _where(room: Room) -> str:
 
 
 def describe_pins(share: PinnedShare) -> str:
-    """Say in words why so many pins harm; empty when they do not."""
-    if not share.is_above_threshold:
-        return ""
+    """Say in words why pins above the threshold harm."""
     size = partial(readable_bytes, beside=share.bytes - share.threshold_bytes)
     return (
         f"pinned images alone will take {size(share.bytes)} ({size(share.present_bytes)} present,"

@@ -327,26 +327,39 @@ def test_blobs_in_flight_alone_ask_for_no_removal(host: FakeHost) -> None:
     assert "remov" not in answer.objection
 
 
-@pytest.mark.parametrize("allow", [False, True])
-def test_pins_above_the_threshold(host: FakeHost, allow: bool) -> None:
-    """Refused unless allowed; then the threshold need not stay free either, evictions must."""
-    host.files[IMAGES_JSON] = '[{"id": "x", "names": ["big"], "layer": "l"}]'
+@pytest.fixture
+def above(host: FakeHost) -> FakeHost:
+    """A present image is larger than the kubelet's threshold."""
+    host.files[IMAGES_JSON] = '[{"id": "id of big", "names": ["big"], "layer": "l"}]'
     host.files[LAYERS_JSON] = layers_json(("l", "", 60 * GIB))
     host.files[KUBELET] = "imageGCHighThresholdPercent: 50\n"
-    host.rooms = {STORE: replace(ROOM, available_bytes=30 * GIB)}
+    host.rooms = {STORE: replace(ROOM, available_bytes=30 * GIB), "/var/tmp": VAR_TMP}
+    return host
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_pins_above_the_threshold(above: FakeHost, allow: bool) -> None:
+    """Refused unless allowed; then the threshold need not stay free either, evictions must."""
+    above.expect(status_config())
     if not allow:
-        host.expect(status_config(), images(), containers())
-        host.rooms["/var/tmp"] = VAR_TMP
-        answer = check_storage(host, IMAGE, ["big"], StorageLimits(1), 1)
-    else:
-        answer = check(host, allow=True, wanted=("big",))
+        above.expect(images(), containers(), images(["big"], ["big"]))
+    answer = check_storage(above, IMAGE, ["big"], StorageLimits(1, allow), 1)
     assert answer.share.is_above_threshold
     assert answer.fits == allow
     said = [one.source for one in answer.budget.rooms[0].reserves]
     assert any("imageGCHighThresholdPercent 50" in one for one in said) != allow
     assert any("imagefs.available 15%" in one for one in said)
-    if not allow:
-        assert "; pinned images alone will take 64.4 GB" in answer.objection
+    assert ("; pinned images alone will take 64.4 GB" in answer.objection) != allow
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_pins_that_are_above_the_threshold_already(above: FakeHost, pinned: bool) -> None:
+    """A set that shrinks to it is let through; one that first pins it is not."""
+    above.expect(status_config(), images(["big"], ["big"] if pinned else []))
+    answer = check_storage(above, LockedImages({}, {}), ["big"], StorageLimits(1), 1)
+    assert answer.share.is_above_threshold
+    assert answer.fits == pinned
+    assert answer.objection.startswith("" if pinned else "pinned images alone will take 64.4 GB")
 
 
 def test_a_store_that_cannot_be_read(host: FakeHost) -> None:

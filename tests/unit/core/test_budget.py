@@ -434,7 +434,6 @@ def test_above_the_threshold(gc_high: int, above: bool) -> None:
     """120 MiB of 1000 are pinned; the kubelet collects at so many percent."""
     share = share_of(["here@d"], LockedImages({}, {}), gc_high)
     assert share.is_above_threshold == above
-    assert bool(describe_pins(share)) == above
 
 
 def test_pins_without_a_kubelet() -> None:
