@@ -494,16 +494,24 @@ def test_a_run_that_cannot_finish_names_what_stays_staged(pinned: Fleet, images:
     assert is_pinned(pinned.node("node1"), images[0])
 
 
+def connections_opened_by(node: Node) -> int:
+    """Return how many TCP connections the node asked for since it is up."""
+    names, values = (
+        line.split() for line in node.read("/proc/net/snmp").splitlines() if line.startswith("Tcp:")
+    )
+    return int(dict(zip(names, values, strict=True))["ActiveOpens"])
+
+
 def test_registry_off(pinned: Fleet, images: Images) -> None:
-    """Converged nodes stay green; an unconverged one fails as unreachable and keeps what it has."""
-    node = pinned.node("node2")
+    """Converged nodes stay green and wait for nobody; an unconverged one keeps what it has."""
+    node, others = pinned.node("node2"), [pinned.node("node1"), pinned.node("node3")]
     node.exec(["crictl", "rmi", images[3].reference])
 
     def state() -> tuple[set[str], list[str], str]:
         """Pins, images and drop-in."""
         return node.pinned(), sorted(one["id"] for one in node.images()), node.read(DROP_IN)
 
-    before = state()
+    before, asked = state(), [connections_opened_by(one) for one in others]
     with pinned.lab.registry.away():
         run = pinned.pin(pin_images_lock=lock_of(pinned), pin_images_retries=1)
         by_sets = pinned.pin(pin_images_sets=[str(pinned.work / "all.yml")], pin_images_retries=1)
@@ -515,6 +523,7 @@ def test_registry_off(pinned: Fleet, images: Images) -> None:
         # The set is the same one, so there are no old pins to keep beside the new ones.
         assert one.node("node2")["staged"] == []
     assert state() == before
+    assert [connections_opened_by(one) for one in others] == asked
 
 
 def test_mirror_of_an_unreachable_source(fleet: Fleet, images: Images) -> None:
