@@ -73,5 +73,9 @@ class Journal:
             self._host.write_atomic(PATH, whole, 0o600, SCRATCH)
 
     def _line(self, entry: dict[str, Any]) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._host.now()))
-        return json.dumps({"time": stamp, **entry}, sort_keys=False) + "\n"
+        return json.dumps({"time": stamp(self._host.now()), **entry}, sort_keys=False) + "\n"
+
+
+def stamp(seconds: float) -> str:
+    """Return an epoch second as the journal writes it: later ones sort after earlier ones."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

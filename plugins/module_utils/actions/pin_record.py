@@ -37,11 +37,12 @@ class PinRecord:
 
 
 def read_pin_record(host: ReadingHost) -> PinRecord:
-    """Return what the journal says about pins; a line that a crash or a hand has torn is passed over."""
+    """Return what the journal says about pins."""
     return fold_pins(host.read(PATH) or "")
 
 
-def _entries(text: str) -> Iterable[dict[str, Any]]:
+def journal_entries(text: str) -> Iterable[dict[str, Any]]:
+    """Return the entries of a journal; a line that a crash or a hand has torn is passed over."""
     for line in text.splitlines():
         try:
             entry = json.loads(line)
@@ -56,7 +57,7 @@ def fold_pins(text: str) -> PinRecord:
     pinned: set[str] = set()
     known: set[str] = set()
     pinned_at = ""
-    for entry in _entries(text):
+    for entry in journal_entries(text):
         event, phase = entry.get("event"), entry.get("phase")
         if event == "snapshot":
             pinned, known = _references(entry, "pinned"), _references(entry, "known")

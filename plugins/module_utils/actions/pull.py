@@ -21,6 +21,7 @@ from ..node.store import read_layers
 from ..observed.crio import RunningConfig
 from .image_outcome import FAILED, ImageOutcome
 from .leftovers import Leftover, find_leftovers, remove_leftovers
+from .pull_record import read_own_pulls
 from .pull_run import PULLED, DiskWatch, PullPolicy, PullRun
 from .turn import take_turn
 
@@ -69,8 +70,7 @@ def pull_missing(
         missing = [one for one in references if one not in present]
         # Without a lock there is no layer to look for.
         layers = read_layers(host, config) if missing and locked.images else frozenset()
-        requested = crio.requested_since(host.now() - _REQUESTS_COUNT) if missing else frozenset()
-        awaited = awaited_images(missing, requested)
+        awaited = _awaited(host, crio, missing) if missing else frozenset()
         plan = plan_pull(missing, locked, layers, policy.max_parallel, awaited)
         outcomes = {one: ImageOutcome(one, PRESENT) for one in references}
         if check_mode:
@@ -90,6 +90,11 @@ def pull_missing(
         sizes = {start.reference: start.bytes for start in plan}
         images = tuple(replace(outcomes[one], bytes=sizes.get(one, 0)) for one in references)
         return PullResult(images, plan, leftovers)
+
+
+def _awaited(host: Host, crio: CrioService, missing: Sequence[str]) -> frozenset[str]:
+    since = host.now() - _REQUESTS_COUNT
+    return awaited_images(missing, crio.requested_since(since), read_own_pulls(host, since))
 
 
 def _newest(leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:

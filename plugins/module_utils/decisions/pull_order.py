@@ -8,7 +8,7 @@ image may start when none of its layers is in flight for another one; a layer is
 store lists it, which can be long before its image is complete. Of the images that may start:
 
 - those not tried yet come before those that failed;
-- then those that somebody has asked CRI-O for, as the kubelet does for a pod that waits;
+- then those that somebody else has asked CRI-O for, as the kubelet does for a pod that waits;
 - then those that carry most of what others wait for, counted as the bytes that pulls which know
   nothing of each other would fetch again: so the others are free early;
 - then, in half of the places, the largest, and in the others the smallest. Beside the bytes a pull
@@ -20,6 +20,7 @@ store lists it, which can be long before its image is complete. Of the images th
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass
 from typing import AbstractSet, Iterable, Mapping, Sequence, Tuple
 
@@ -48,13 +49,18 @@ class Start:
         return sum(layer.size for layer in self.layers.values())
 
 
-def awaited_images(references: Iterable[str], requested: Iterable[str]) -> frozenset[str]:
-    """Return those of ``references``, by digest, that are meant by what CRI-O was asked for.
+def awaited_images(
+    references: Iterable[str], requested: Iterable[str], own: Iterable[str]
+) -> frozenset[str]:
+    """Return those of ``references``, by digest, that others asked CRI-O for.
 
     A request by tag means every image of its repository: which one, the registry would have to say.
+
+    :param requested: what CRI-O was asked for, once for each time.
+    :param own: what of that we asked for.
     """
     repositories, exact = set(), set()
-    for text in requested:
+    for text in Counter(requested) - Counter(own):
         try:
             asked = parse_reference(text, "CRI-O's log")
         except InvalidReference:

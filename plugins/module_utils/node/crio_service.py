@@ -98,8 +98,8 @@ class CrioService(Crio):
         lines = [one for one in self._log_since(seconds).splitlines() if _is_trouble(one)]
         return " | ".join(readable_message(one) for one in lines[-_LOG_LINES:])
 
-    def requested_since(self, seconds: float) -> frozenset[str]:
-        """Return what CRI-O was asked to pull since an epoch second, as far as its log tells."""
+    def requested_since(self, seconds: float) -> tuple[str, ...]:
+        """Return each pull that CRI-O was asked for since an epoch second, as far as its log tells."""
         return parse_pull_requests(self._log_since(seconds))
 
     def _log_since(self, seconds: float) -> str:

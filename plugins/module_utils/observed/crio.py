@@ -145,6 +145,6 @@ def parse_configured_pins(text: str) -> tuple[str, ...]:
         raise UnreadableAnswer("reading the output of 'crio config'", str(error)) from None
 
 
-def parse_pull_requests(log: str) -> frozenset[str]:
-    """Return what CRI-O was asked to pull, as whoever asked wrote it."""
-    return frozenset(_REQUEST_PATTERN.findall(log))
+def parse_pull_requests(log: str) -> tuple[str, ...]:
+    """Return what CRI-O was asked to pull, each time, as whoever asked wrote it."""
+    return tuple(_REQUEST_PATTERN.findall(log))

@@ -17,6 +17,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions import pull
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.image_outcome import (
     ImageOutcome,
 )
+from ansible_collections.edgefleet.crio.plugins.module_utils.actions.journal import stamp
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.leftovers import Leftover
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.pull import (
     PullResult,
@@ -305,16 +306,25 @@ def test_what_is_there_is_asked_in_the_turn(
 
 
 def test_what_somebody_waits_for_goes_first(host: FakeHost) -> None:
-    """CRI-O's log of ten minutes tells, also of a pod that names its image by a tag."""
+    """CRI-O's log of ten minutes tells, also of a pod that names its image by a tag.
+
+    What an earlier run asked for is there too, and nobody waits for that.
+    """
     host.programs["journalctl"] = JOURNALCTL
-    asked = [f'level=info msg="Pulling image: {one}" id=1' for one in ("example.com/c:v1", B)]
+    tries = [("before", 399, B), ("before", 401, A), ("after", 402, A)]
+    own = [
+        {"time": stamp(at), "event": "pull", "phase": phase, "reference": name}
+        for phase, at, name in tries
+    ]
+    host.files[JOURNAL] = "".join(json.dumps(one) + "\n" for one in own)
+    asked = [f'level=info msg="Pulling image: {one}" id=1' for one in ("example.com/c:v1", B, A)]
     host.expect(
         *look([]), crio_log(400, "\n".join(asked)), *map(pull, (B, C, A)), images([A, B, C])
     )
     host.files[IMAGES_JSON] = images_json([A, B, C])
     result = pulling(host, [A, B, C], ONE_BY_ONE, check_mode=False)
     assert [one.reference for one in result.plan] == [B, C, A]
-    assert [one["reference"] for one in host.journal()] == [B, B, C, C, A, A]
+    assert [one["reference"] for one in host.journal()[len(own) :]] == [B, B, C, C, A, A]
 
 
 class SlowHost(FakeHost):

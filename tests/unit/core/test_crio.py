@@ -122,9 +122,10 @@ def test_pull_requests() -> None:
         'time="2026-01-01" level=info msg="Pulled image: example.com/b" file="server/x.go:126"\n'
         'time="2026-01-01" level=info msg="Pulling image: a\\"b" file="server/x.go:44"\n'
         'time="2026-01-01" level=info msg="Pulling image: example.com/c" file="server/x.go:44"\n'
+        'time="2026-01-01" level=info msg="Pulling image: example.com/c" file="server/x.go:44"\n'
     )
-    assert parse_pull_requests(log) == {"example.com/a:v1", "example.com/c"}
-    assert parse_pull_requests("") == frozenset()
+    assert parse_pull_requests(log) == ("example.com/a:v1", "example.com/c", "example.com/c")
+    assert parse_pull_requests("") == ()
 
 
 def test_no_pins_are_configured() -> None:

@@ -404,13 +404,20 @@ class TestAwaited:
         """That image, whatever tag stands beside its digest, also where the name is a short one."""
         library = f"docker.io/library/a@{SHA}"
         asked = [f"a:v1@{SHA}", f"example.com/b@{SHA}"]
-        assert awaited_images([library, f"example.com/c@{SHA}"], asked) == {library}
+        assert awaited_images([library, f"example.com/c@{SHA}"], asked, []) == {library}
 
     def test_by_tag(self) -> None:
         """Every image of the repository."""
         both = {f"example.com/a@{SHA}", f"example.com/a@{SHA[:-1]}1"}
-        assert awaited_images([*both, f"example.com/ab@{SHA}"], ["example.com/a:v1"]) == both
+        assert awaited_images([*both, f"example.com/ab@{SHA}"], ["example.com/a:v1"], []) == both
 
     def test_what_is_no_reference(self) -> None:
         """It is nobody's."""
-        assert awaited_images([f"example.com/a@{SHA}"], ["", "A B", "sha256:1"]) == frozenset()
+        assert awaited_images([f"example.com/a@{SHA}"], ["", "A B", "sha256:1"], []) == frozenset()
+
+    def test_our_own(self) -> None:
+        """What we asked for counts once somebody else asked for it too."""
+        image = f"example.com/a@{SHA}"
+        for others in (0, 1):
+            asked = [image] * (2 + others)
+            assert awaited_images([image], asked, [image] * 2) == {*[image][:others]}
