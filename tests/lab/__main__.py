@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from . import build, lab, payload
 from .commands import LabError
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
                 _show(started)
                 if chosen.images:
                     print(f"  set: {started.offer(payload.demo(chosen.images))}")
+                    print("\n".join(_next_commands(started)))
             case "down":
                 known = chosen.name in lab.names()
                 lab.take_down(chosen.name)
@@ -55,6 +57,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--name", default="lab")
     commands.add_parser("status", help="list the labs")
     return parser
+
+
+def _next_commands(up: lab.Lab) -> list[str]:
+    return [
+        "In the checkout:",
+        # Where make put ansible-playbook.
+        f"  export PATH={Path(sys.executable).parent}:$PATH",
+        f"  ansible-playbook playbooks/pin-images.yml -i {up.inventory}",
+        f"  make lab-down NAME={up.name}",
+    ]
 
 
 def _show(up: lab.Lab) -> None:
