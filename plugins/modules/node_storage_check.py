@@ -245,7 +245,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.actions.storage import StorageAnswer, StorageLimits, check_storage
-from ..module_utils.decisions.budget import PinnedShare, Room, StorageBudget
+from ..module_utils.decisions.budget import StorageBudget
+from ..module_utils.decisions.pinned_share import PinnedShare
+from ..module_utils.decisions.room import Room
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost

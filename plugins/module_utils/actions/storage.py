@@ -9,23 +9,20 @@ import math
 from dataclasses import dataclass, replace
 from typing import Callable, Mapping, Sequence
 
-from ..decisions.budget import (
+from ..decisions.budget import StorageBudget, plan_storage
+from ..decisions.freeing import Removable, plan_freeing
+from ..decisions.pinned_share import PinnedShare, describe_pins, pinned_share
+from ..decisions.reserves import reserves_on
+from ..decisions.room import (
     IMAGES,
     RECORDS,
     TEMPORARY,
-    PinnedShare,
     Place,
     Reserve,
     Room,
-    StorageBudget,
     describe_breach,
-    describe_pins,
     describe_shortage,
-    pinned_share,
-    plan_storage,
-    reserves_on,
 )
-from ..decisions.freeing import Removable, plan_freeing
 from ..documents.locked_images import LockedImages, LockedLayer
 from ..documents.readable import readable_bytes, readable_names
 from ..node.crictl import Crictl

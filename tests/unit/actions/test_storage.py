@@ -18,8 +18,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage imp
     check_storage,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
-    EVICTION_MARGIN_BYTES,
     store_footprint,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.reserves import (
+    EVICTION_MARGIN_BYTES,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LockedImages,

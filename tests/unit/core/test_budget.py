@@ -13,21 +13,8 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
-    EVICTION_MARGIN_BYTES,
-    EVICTION_MARGIN_INODES,
-    IMAGES,
-    RECORDS,
-    TEMPORARY,
-    PinnedShare,
-    Place,
-    Reserve,
-    Room,
     StorageBudget,
-    describe_pins,
-    describe_shortage,
-    pinned_share,
     plan_storage,
-    reserves_on,
     staged_peak,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.footprint import (
@@ -35,6 +22,17 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.footprint
     image_footprint,
     layer_footprint,
     record_footprint,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pinned_share import (
+    pinned_share,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.room import (
+    IMAGES,
+    RECORDS,
+    TEMPORARY,
+    Place,
+    Reserve,
+    describe_shortage,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.locked_images import (
     LayerMeasure,
@@ -52,22 +50,9 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.observed.store impo
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.disks import MIB, STORE, VAR_TMP, disk, places
 
-MIB = 2**20
 BLOCK = 4096
-
-
-def disk(path: str, device: int, available: int, inodes: int = 10**6) -> Filesystem:
-    """Return an ext4 of 1000 MiB and as many inodes."""
-    return Filesystem(path, device, 1000 * MIB, available, 10**6, inodes, "ext4")
-
-
-STORE, VAR_TMP = disk("/store", 1, 500 * MIB), disk("/tmp", 2, 100 * MIB)
-
-
-def places(store: Filesystem = STORE, temporary: Filesystem = VAR_TMP) -> tuple[Place, Place]:
-    """Return where images and blobs go."""
-    return Place(IMAGES, (store,)), Place(TEMPORARY, (temporary,))
 
 
 def locked(sizes: dict[str, int], **images: tuple[str, ...]) -> LockedImages:
@@ -128,14 +113,6 @@ def test_a_measured_layer_is_not_guessed() -> None:
     budget = plan(images)
     assert (budget.missing_layers, budget.unmeasured_layers) == (2, 1)
     assert budget.guessed_bytes == 2 * BLOCK
-
-
-def test_the_margin_is_on_what_is_measured() -> None:
-    """Rounded up; a guess is on the safe side by itself, blobs have the size they have."""
-    room = Room(STORE, ("images",), Footprint(1000, 101, 149), Footprint(50, 3), ())
-    assert room.margin_bytes == 18
-    assert room.need_bytes == 1000 + 18 + 50
-    assert room.need_inodes == 101 + 3 + 3
 
 
 @pytest.mark.parametrize(("max_parallel", "expected"), [(1, 40), (2, 45), (5, 45)])
@@ -243,113 +220,6 @@ def test_nothing_missing_always_fits() -> None:
     assert describe_shortage(room) == ""
 
 
-def room_of(available: int, inodes: int, total_inodes: int = 1000) -> Room:
-    """Return a room that needs 100 bytes and 20 inodes, and must keep 50 and 10."""
-    filesystem = Filesystem("/store", 1, 1000, available, total_inodes, inodes, "ext4")
-    reserves = (Reserve(50, 0, "min_free_bytes"), Reserve(40, 10, "eviction in /k"))
-    return Room(
-        filesystem, ("images", "temporary"), Footprint(70, 0, 20), Footprint(29, 20), reserves
-    )
-
-
-@pytest.mark.parametrize(
-    ("available", "inodes", "total_inodes", "missing_bytes", "missing_inodes"),
-    [
-        (150, 30, 1000, 0, 0),
-        (151, 31, 1000, 0, 0),
-        (149, 30, 1000, 1, 0),
-        (150, 29, 1000, 0, 1),
-        (0, 0, 1000, 150, 30),
-        # btrfs has no fixed number of inodes.
-        (150, 0, 0, 0, 0),
-    ],
-)
-def test_the_boundary(
-    available: int, inodes: int, total_inodes: int, missing_bytes: int, missing_inodes: int
-) -> None:
-    """It fits to the byte, and to the inode."""
-    room = room_of(available, inodes, total_inodes)
-    assert (room.missing_bytes, room.missing_inodes) == (missing_bytes, missing_inodes)
-    assert bool(describe_shortage(room)) == bool(missing_bytes or missing_inodes)
-
-
-def test_the_shortage_in_words() -> None:
-    """Have, need and of what, keep and who says so, missing, and where."""
-    assert describe_shortage(room_of(100, 5)) == (
-        "on the ext4 filesystem of /store (images, temporary) have 100 bytes, need 100 bytes (70"
-        " bytes for images, 20 bytes of it guessed, 1 byte of margin, 29 bytes for blobs in flight)"
-        " and must keep 50 bytes free (min_free_bytes), missing 50 bytes and have 5 inodes, need 20"
-        " and must keep 10 free (eviction in /k), missing 25"
-    )
-
-
-@pytest.mark.parametrize(
-    ("available", "inodes", "said", "unsaid"),
-    [(149, 30, "missing 1 byte", "inodes"), (150, 29, "have 29 inodes", "bytes,")],
-)
-def test_only_what_is_short_is_said(available: int, inodes: int, said: str, unsaid: str) -> None:
-    """Bytes without inodes, inodes without bytes; no guess where nothing was guessed."""
-    room = replace(room_of(available, inodes), store=Footprint(70))
-    room = replace(room, filesystem=replace(room.filesystem, kind=""))
-    words = describe_shortage(replace(room, staged=Footprint(28, 20)))
-    assert words.startswith("on the filesystem of /store")
-    assert said in words
-    assert unsaid not in words
-    assert "guessed" not in words
-
-
-def test_reserves_without_a_kubelet() -> None:
-    """Only our own minimum, within a quota too."""
-    own = Reserve(7, 0, "min_free_bytes")
-    assert reserves_on(places()[0], VAR_TMP, None, 7, True) == [(STORE, own)]
-    whole = replace(STORE, path="/")
-    both = Place(IMAGES, (STORE, whole))
-    assert reserves_on(both, VAR_TMP, None, 7, True) == [(STORE, own), (whole, own)]
-
-
-LIMITS = KubeletLimits(
-    "/k", 85, {"imagefs.available": ("10%",), "nodefs.available": ("1Mi",),
-               "nodefs.inodesFree": ("5%",)},
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("keep_gc_threshold", [True, False])
-def test_reserves_of_a_kubelet(keep_gc_threshold: bool) -> None:
-    """Garbage collection and evictions, each on its own filesystem, with the file it came from."""
-    margin = EVICTION_MARGIN_BYTES
-    expected = [
-        (STORE, Reserve(7, 0, "min_free_bytes")),
-        (STORE, Reserve(160 * MIB, 0, "imageGCHighThresholdPercent 85 in /k")),
-        (STORE, Reserve(100 * MIB + margin, 0, "eviction at imagefs.available 10% in /k")),
-        (VAR_TMP, Reserve(MIB + margin, 0, "eviction at nodefs.available 1Mi in /k")),
-        (
-            VAR_TMP,
-            Reserve(0, 50_000 + EVICTION_MARGIN_INODES, "eviction at nodefs.inodesFree 5% in /k"),
-        ),
-    ]
-    if not keep_gc_threshold:
-        del expected[1]
-    assert reserves_on(places()[0], VAR_TMP, LIMITS, 7, keep_gc_threshold) == expected
-
-
-def test_reserves_of_a_kubelet_that_evicts_for_nothing() -> None:
-    """Only its collection of images is left."""
-    reserves = reserves_on(places()[0], VAR_TMP, KubeletLimits("/k"), 7, True)
-    assert [one.source for _room, one in reserves] == [
-        "min_free_bytes", "imageGCHighThresholdPercent 85 in /k",
-    ]  # fmt: skip
-
-
-def test_the_kubelet_looks_at_the_whole_disk() -> None:
-    """Its percentages are not of a quota."""
-    quota = replace(STORE, total_bytes=MIB)
-    both = Place(IMAGES, (quota, STORE))
-    about = [
-        room for room, one in reserves_on(both, VAR_TMP, LIMITS, 7, True) if "/k" in one.source
-    ]
-    assert about == [STORE, STORE, VAR_TMP, VAR_TMP]
-
-
 def test_the_strictest_reserve_counts() -> None:
     """The largest number of bytes and of inodes, each with its source, per filesystem."""
     reserves = (
@@ -382,76 +252,6 @@ def test_what_is_lacking_for_images() -> None:
     budget = plan(where=used_up)
     assert budget.missing_inodes_at(IMAGES) == budget.rooms[0].missing_inodes > 0
     assert budget.missing_inodes_at(TEMPORARY) == 0
-
-
-MEASURED = LockedLayer(9, LayerMeasure(10, 1, 11, 1, 0, 100))
-CONTENTS = StoreContents(
-    images={
-        "1": StoredImage(frozenset({"old@d"}), "x"),
-        "2": StoredImage(frozenset({"here@d", "here:1"}), "y"),
-    },
-    layers={
-        "base": StoredLayer("sha256:b", "", 100 * MIB),
-        "x": StoredLayer("sha256:x", "base", 10 * MIB),
-        "y": StoredLayer("sha256:m", "base", 20 * MIB),
-    },
-)
-
-
-def share_of(
-    wanted: list[str], images: LockedImages, gc_high: int = 85, missing: int = 0
-) -> PinnedShare:
-    """Return the pinned share of the store."""
-    limits = KubeletLimits("/k", gc_high)
-    return pinned_share(images, wanted, CONTENTS, missing, places()[0], limits)
-
-
-def test_what_pins_will_take() -> None:
-    """What is there under wanted names, a shared layer once, and what is missing."""
-    images = LockedImages({"new@d": ("sha256:b", "sha256:n")}, {"sha256:n": LockedLayer(MIB)})
-    share = share_of(["here@d", "new@d", "lost@d"], images, missing=5 * MIB)
-    assert share.present_bytes == 120 * MIB
-    assert share.missing_bytes == 5 * MIB
-    assert share.bytes == share.present_bytes + share.missing_bytes
-    assert (share.total_bytes, share.threshold_bytes) == (1000 * MIB, 840 * MIB)
-    assert share.source == "imageGCHighThresholdPercent 85 in /k"
-    assert share_of(["old@d", "here@d"], images).present_bytes == 130 * MIB
-    assert share_of([], LockedImages({"here:1": ()}, {})).present_bytes == 120 * MIB
-
-
-def test_a_present_layer_counts_as_measured() -> None:
-    """The lock knows better than the tar's size; without a measure it does not."""
-    for layer, counted in ((MEASURED, layer_footprint(MEASURED, "ext4").bytes),
-                           (LockedLayer(9), 20 * MIB)):  # fmt: skip
-        images = LockedImages({"here@d": ("sha256:b", "sha256:m")}, {"sha256:m": layer})
-        assert share_of([], images).present_bytes == 100 * MIB + counted
-
-
-@pytest.mark.parametrize(
-    ("gc_high", "above"), [(85, False), (14, False), (13, False), (12, True), (100, False)]
-)
-def test_above_the_threshold(gc_high: int, above: bool) -> None:
-    """120 MiB of 1000 are pinned; the kubelet collects at so many percent."""
-    share = share_of(["here@d"], LockedImages({}, {}), gc_high)
-    assert share.is_above_threshold == above
-
-
-def test_pins_without_a_kubelet() -> None:
-    """Nobody collects, nobody evicts."""
-    share = pinned_share(LockedImages({}, {}), ["here@d"], CONTENTS, 0, places()[0], None)
-    assert (share.threshold_bytes, share.source, share.is_above_threshold) == (0, "", False)
-
-
-def test_pins_in_words() -> None:
-    """Every number, and what would happen."""
-    numbers = (one * 10**6 for one in (700, 300, 1100, 990))
-    share = PinnedShare("/store", *numbers, "imageGCHighThresholdPercent 91 in /k")
-    assert describe_pins(share) == (
-        "pinned images alone will take 1000.0 MB (700.0 MB present, 300.0 MB to be pulled) of 1100.0 MB"
-        " on the filesystem of /store, more than the 990.0 MB at which the kubelet collects images"
-        " (imageGCHighThresholdPercent 91 in /k); as it may not collect pinned ones, it would evict"
-        " pods"
-    )
 
 
 LAYERS = st.lists(st.sampled_from("abcdefgh"), max_size=5)
@@ -533,7 +333,7 @@ def planning(scale: int) -> Callable[[], None]:
 
     def plan() -> None:
         plan_storage(images, stored, places(), 5, ())
-        pinned_share(images, list(images.images), contents, 0, places()[0], LIMITS)
+        pinned_share(images, list(images.images), contents, 0, places()[0], KubeletLimits("/k"))
 
     return plan
 

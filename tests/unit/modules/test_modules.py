@@ -24,8 +24,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.actions.storage imp
     StorageLimits,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.budget import (
-    PinnedShare,
     StorageBudget,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.decisions.pinned_share import (
+    PinnedShare,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.drop_in import (
     render_drop_in,
