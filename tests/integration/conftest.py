@@ -13,7 +13,10 @@ from fleet import Fleet
 from lab import GIB, Lab, NodeSpec, payload
 
 # What takes longest, then what waits most, begins first: both workers then have work to the end.
-_FIRST = ("test_pin_images", "test_stall", "test_full_disks", "test_deep", "test_demo", "test_lab")
+_FIRST = (
+    "test_pin_images", "test_stall", "test_full_disks", "test_deep", "test_demo", "test_lab",
+    "test_control_sides", "test_modules", "test_locking", "test_storage",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
