@@ -16,7 +16,8 @@ from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list, warn
-from ..plugin_utils.settings import Play
+from ..plugin_utils.options import ARGUMENTS, refuse_options
+from ..plugin_utils.settings import PlaySettings
 
 _POOL = "pin_images_pool"
 _SHOWN = 3
@@ -34,18 +35,20 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
-                "settings": {"type": "dict", "required": True},
-                "defaults": {"type": "dict", "required": True},
+                **ARGUMENTS,
+                "settings": {"type": "list", "elements": "str", "required": True},
             },
         )
-        play = Play.of_task(task_vars or {}, arguments["defaults"])
-        own = {name: one for name, one in arguments["settings"].items() if name != _POOL}
-        pool = {_POOL: arguments["settings"][_POOL]}
-        wanted, sources = [], play.settings(own)
+        play = PlaySettings.of_task(task_vars or {}, arguments["options"], arguments["defaults"])
+        refusal = refuse_options(play, arguments)
+        if refusal:
+            return {**result, **refusal}
+        wanted, sources = [], play.alike(arguments["settings"])
         for source in sources:
-            pools = sorted(one.settings[_POOL] for one in play.settings(pool, source.nodes))
+            told = (play.of_nodes[node] for node in source.nodes)
+            pools = {settings[_POOL] for settings in told if _POOL in settings}
             try:
-                read = self._read(source.settings, pools)
+                read = self._read(source.settings, sorted(pools))
             except EdgefleetError as error:
                 return {**result, **source.refuse(sources, str(error))}
             wanted.append({"settings": source.settings, "nodes": source.nodes, **read})

@@ -12,11 +12,11 @@ module: wanted_images
 short_description: Read which images the nodes of a play want, from locks or from sets
 version_added: 0.1.0
 description:
-  - Reads and checks locks or sets on the control node, before any node is touched. It is meant to run once for all nodes of the play,
-    and reads once what nodes share.
+  - Checks options, then reads and checks locks or sets on the control node, before any node is touched. It is meant to run once for all
+    nodes of the play, and reads once what nodes share.
   - Contacts neither nodes nor registries.
 options:
-  settings:
+  options:
     description:
       - What the node at hand is set to, by the names of the variables. Those of the other nodes are taken from their inventory;
         one that is another one here than the inventory says, as a variable of the play is, holds for all.
@@ -28,13 +28,27 @@ options:
         separated by commas or line breaks. A relative path is looked for in the current directory, then beside the playbook.
       - C(pin_images_pool) is the pool of the node, empty for none. Where sets name pools, that none names it is an error, as nodes
         would lose the pins of the pool that was meant; without a pool a node takes the sets for every pool alone.
-      - Others than these only tell nodes apart.
     type: dict
+    required: true
+  settings:
+    description:
+      - The names of those options that tell what is wanted, or how a lock of it is made, all but C(pin_images_pool). Nodes with the same
+        values of them are read for once.
+    type: list
+    elements: str
     required: true
   defaults:
     description: What holds for a node whose inventory says nothing, by the names of the variables.
     type: dict
     required: true
+  spec:
+    description: What the options must be, as M(edgefleet.crio.checked_options) checks it before anything is read.
+    type: dict
+    required: true
+  least:
+    description: The least that numbers may be, by the names of the variables.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - edgefleet.crio.attributes
 author:
@@ -44,14 +58,20 @@ author:
 EXAMPLES = r"""
 - name: Read what is wanted
   edgefleet.crio.wanted_images:
-    settings:
+    options:
       pin_images_lock: "{{ pin_images_lock }}"
       pin_images_lock_checksum: ""
       pin_images_sets: []
       pin_images_pool: "{{ pin_images_pool }}"
+    settings: [pin_images_lock, pin_images_lock_checksum, pin_images_sets]
     defaults:
       pin_images_lock: site.lock.yml
       pin_images_pool: edge
+    spec:
+      pin_images_lock: {type: str}
+      pin_images_lock_checksum: {type: str}
+      pin_images_sets: {type: raw}
+      pin_images_pool: {type: str}
   register: read
   run_once: true
 """
@@ -64,7 +84,7 @@ wanted:
   elements: dict
   contains:
     settings:
-      description: What the nodes are set to, by the names of the variables, all but V(pin_images_pool).
+      description: What the nodes are set to of O(settings).
       type: dict
     nodes:
       description: Their names.

@@ -46,8 +46,8 @@ def node_report(
     :param steps: the results of the steps, by the names under which they were registered, in the
         order in which they are taken; the first one looked at the node. An earlier run in the
         same process may have left results of steps that this one did not need.
-    :param failure: the result that ended the run for this node; empty, or that of a skipped task,
-        where nothing did. A look that failed ended it before.
+    :param failure: the result that ended the run for this node; empty, that of a skipped task, or
+        of an earlier run, where nothing did. A look that failed ended it before.
     :param is_in_play: whether Ansible still has it in the play; it has not where a task failed.
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``cause`` (of a node that failed, a class as in :mod:`node_failure`),
@@ -64,6 +64,9 @@ def node_report(
         mends it: one of the constants above, empty for a node that did not fail).
     """
     look = next(iter(steps.values()), {})
+    if look.get("converged") and is_in_play:
+        # What ended a run for it was an earlier one.
+        failure = {}
     is_only_verified = "pin_verify_result" in list(steps)[:1]
     unreachable = _unreachable(steps, look, failure)
     if look.get("converged"):

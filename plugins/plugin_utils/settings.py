@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,63 +36,63 @@ class SameSettings:
 
 
 @dataclass(frozen=True)
-class Play:
-    """The nodes of a play, as the task of one of them sees the others.
+class PlaySettings:
+    """What the nodes of a play are set to, by their names and those of the variables.
 
-    :param node: the node at hand.
-    :param hostvars: the variables of the inventory, node by node.
-    :param defaults: what holds for a node for which they say nothing.
+    Of a node, it lacks what only that node can tell: what variables of the play make of a setting,
+    node by node.
     """
 
-    node: str
-    hostvars: Mapping[str, Mapping[str, Any]]
-    defaults: Mapping[str, Any]
+    of_nodes: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of_task(cls, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> Play:
-        """Return the play of a task that has these variables."""
-        # Ansible puts a node's variables together each time it is asked for them.
-        nodes = variables["ansible_play_hosts_all"]
-        hostvars = {name: variables["hostvars"][name] for name in nodes}
-        return cls(variables["inventory_hostname"], hostvars, defaults)
-
-    def settings(
-        self, own: Mapping[str, Any], nodes: Iterable[str] | None = None
-    ) -> list[SameSettings]:
-        """Return what nodes are set to, each that differs once.
+    def of_task(
+        cls, variables: Mapping[str, Any], own: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> PlaySettings:
+        """Return what the task of one node sees of all nodes.
 
         Variables of the play or of the role's caller are not in ``hostvars``. They hold for every
         node, and a setting of which the node at hand has another value is one of them.
 
+        :param variables: those of the task.
         :param own: the settings of the node at hand, as its task has them.
-        :param nodes: those that are asked about, by default all.
+        :param defaults: what holds for a node for which the inventory says nothing.
         """
         mine = plain(own)
-        seen = self._seen(mine, self.node)
+        # Ansible puts a node's variables together each time it is asked for them.
+        told = {
+            node: _told(mine, variables["hostvars"][node], defaults)
+            for node in variables["ansible_play_hosts_all"]
+        }
+        seen = told[variables["inventory_hostname"]]
         for_all = {name: one for name, one in mine.items() if name not in seen or seen[name] != one}
+        return cls({node: {**settings, **for_all} for node, settings in told.items()})
+
+    def alike(self, names: Collection[str]) -> list[SameSettings]:
+        """Return what nodes are set to under these names, each that differs once."""
         found: list[SameSettings] = []
-        for name in self.hostvars if nodes is None else nodes:
-            settings = {**self._seen(mine, name), **for_all}
-            # What variables of the play make of one, node by node, only that node can tell.
-            if len(settings) < len(mine):
+        for node, told in self.of_nodes.items():
+            if not told.keys() >= set(names):
                 continue
+            settings = {name: told[name] for name in names}
             known = next((one for one in found if one.settings == settings), None)
             if known is None:
                 known = SameSettings(settings, [])
                 found.append(known)
-            known.nodes.append(name)
+            known.nodes.append(node)
         return found
 
-    def _seen(self, names: Iterable[str], node: str) -> dict[str, Any]:
-        """Return those settings of a node that can be told without the variables of the play."""
-        variables = self.hostvars[node]
-        return {name: one for name in names for one in self._told(variables, name)}
 
-    def _told(self, variables: Mapping[str, Any], name: str) -> tuple[Any, ...]:
-        try:
-            return (plain(variables[name] if name in variables else self.defaults[name]),)
-        except (AnsibleUndefinedVariable, UndefinedError):
-            return ()
+def _told(
+    names: Iterable[str], variables: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return those settings of a node that its variables, or the defaults, tell."""
+    found = {}
+    for name in names:
+        # What names a variable of the play, these do not tell.
+        with suppress(AnsibleUndefinedVariable, UndefinedError):
+            found[name] = plain(variables[name] if name in variables else defaults[name])
+    return found
 
 
 def plain(value: Any) -> Any:

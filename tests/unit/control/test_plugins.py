@@ -223,7 +223,11 @@ def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:
     """Run wanted_images for one node."""
     given = {**DEFAULTS, **{f"pin_images_{name}": one for name, one in settings.items()}}
     variables = {"inventory_hostname": "a", "ansible_play_hosts_all": ["a"], "hostvars": {"a": {}}}
-    result = run_action(wanted_images, variables=variables, settings=given, defaults=DEFAULTS)
+    result = run_action(
+        wanted_images, variables=variables, options=given, defaults=DEFAULTS,
+        settings=[name for name in given if name != "pin_images_pool"],
+        spec={name: {"type": "raw"} for name in given},
+    )  # fmt: skip
     if "wanted" not in result:
         return result
     (one,) = result["wanted"]

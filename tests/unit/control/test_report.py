@@ -223,14 +223,23 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
     assert report(CONVERGED, **earlier)["images"] == []
     lost = {"unreachable": True, "msg": "cut"}
     assert report(LACKING, image_pull_result=lost)["state"] == "changed"
-    # The look found it whole, and then into its layers it was not reached.
-    deep = report(CONVERGED, {"msg": "Task failed: cut"}, __pin_images_content=lost)
-    assert (deep["state"], deep["message"]) == ("unreachable", "cut")
+    assert report(CONVERGED, {"msg": "no space"})["state"] == "converged"
     full = report(LACKING, {"msg": "no space"}, image_pull_result=lost)
     assert (full["state"], full["message"]) == ("failed", "no space")
     gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
     assert (gone["state"], gone["staged"]) == ("converged", [])
     assert report({**LACKING, "missing": []}, **earlier)["images"] == []
+
+
+def test_a_whole_node_that_failed_after_the_look() -> None:
+    """As where something was to be removed, or into its layers it was not reached."""
+    look = {"__pin_images_look": CONVERGED}
+    node = node_report(look, {"msg": "Task failed: no space"}, False, False)
+    assert (node["state"], node["message"]) == ("failed", "no space")
+    lost = {"unreachable": True, "msg": "cut"}
+    steps = {**look, "__pin_images_content": lost}
+    node = node_report(steps, {"msg": "Task failed: cut"}, False, False)
+    assert (node["state"], node["message"]) == ("unreachable", "cut")
 
 
 def test_what_is_left_is_told_with_why() -> None:

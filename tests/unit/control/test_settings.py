@@ -22,14 +22,11 @@ PLAY = {
     "hosts": "all",
     "gather_facts": False,
     "tasks": [
-        *(
-            {
-                "ansible.builtin.include_role": {
-                    "name": "edgefleet.crio.pin_images", "tasks_from": tasks, "public": True,
-                }
+        {
+            "ansible.builtin.include_role": {
+                "name": "edgefleet.crio.pin_images", "tasks_from": "read", "public": True,
             }
-            for tasks in ("options", "read")
-        ),
+        },
         {
             "ansible.builtin.copy": {
                 "content": "{{ __pin_images_references | to_json }}",
