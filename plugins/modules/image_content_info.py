@@ -64,6 +64,11 @@ removable:
   returned: always
   type: list
   elements: str
+going:
+  description: The names of all images that M(edgefleet.crio.image_content) would remove, those that only share a damaged layer among them.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -83,17 +88,19 @@ def main() -> None:
     )
     try:
         references = parse_digest_references(module.params["references"], "references")
-        corrupt = look_into(LocalContentHost(), references)
+        look = look_into(LocalContentHost(), references)
     except EdgefleetError as error:
         module.fail_json(
-            msg=str(error), whole=False, deviations=[], removable=[], **error.details()
+            msg=str(error), whole=False, deviations=[], removable=[], going=[], **error.details()
         )
     module.exit_json(
-        whole=not corrupt,
+        whole=not look.corrupt,
         deviations=[
-            {"kind": CORRUPT, "subject": one.reference, "detail": one.detail} for one in corrupt
+            {"kind": CORRUPT, "subject": one.reference, "detail": one.detail}
+            for one in look.corrupt
         ],
-        removable=[one.reference for one in corrupt if not one.stays],
+        removable=[one.reference for one in look.corrupt if not one.stays],
+        going=list(look.going),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Iterable, Sequence
 
 from ..decisions.healing import (
@@ -43,7 +43,18 @@ _STILL_SECONDS = 120.0
 _WATCH_SECONDS = 5.0
 
 
-def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, ...]:
+@dataclass(frozen=True)
+class ContentLook:
+    """What is damaged, and the names of all images that healing it removes.
+
+    ``going`` has images, too, that only share a damaged layer with a wanted one.
+    """
+
+    corrupt: tuple[CorruptImage, ...]
+    going: tuple[str, ...]
+
+
+def look_into(host: ContentHost, wanted: Sequence[str]) -> ContentLook:
     """Compare the files of each layer of the wanted images with what the store recorded of them.
 
     Names, kinds and sizes are compared; files are not read. Images that are not there are no
@@ -52,8 +63,9 @@ def look_into(host: ContentHost, wanted: Sequence[str]) -> tuple[CorruptImage, .
     :raises EdgefleetError: when CRI-O does not answer.
     """
     require_root(host, "looking into the layers")
-    _store, plan = _look(host, ImageService(host), Crio(host).running_config(), wanted)
-    return plan.corrupt
+    store, plan = _look(host, ImageService(host), Crio(host).running_config(), wanted)
+    going = [name for group in plan.groups for name in _names_of(store, group)]
+    return ContentLook(plan.corrupt, tuple(going))
 
 
 def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) -> list[ImageOutcome]:
@@ -76,9 +88,13 @@ def clear_corrupt(host: ContentHost, wanted: Sequence[str], check_mode: bool) ->
         ]
         registries = _Registries(host, crictl, config)
         for group in plan.groups:
-            names = sorted(name for one in group for name in store.contents.images[one].names)
+            names = _names_of(store, group)
             outcomes += _clear(host, registries, frozenset(wanted), names, check_mode)
         return outcomes
+
+
+def _names_of(store: LayerStore, images: Iterable[str]) -> list[str]:
+    return sorted(name for one in images for name in store.contents.images[one].names)
 
 
 def _clear(

@@ -81,7 +81,7 @@ def check_storage(
     """Say whether what is missing of ``locked`` fits on this node now.
 
     :param references: all images that are to be pinned, those that are there already included.
-    :param renewed: images of ``locked`` that are there, and are removed before they are pulled again.
+    :param renewed: images that are there, and are removed before anything is pulled.
     :raises EdgefleetError: when CRI-O does not answer or a file cannot be understood.
     """
     require_root(host, "checking the storage")

@@ -52,17 +52,17 @@ def journal(node: FakeContentHost) -> list[tuple[str, str]]:
 
 def test_whole(node: FakeContentHost) -> None:
     """Nothing is asked beside the configuration; an image that is not there is no matter of this."""
-    assert look_into(node, [*WANTED, "c"]) == ()
+    assert look_into(node, [*WANTED, "c"]).corrupt == ()
 
 
 def test_what_is_not_wanted_is_not_looked_at(node: FakeContentHost) -> None:
     damage(node, "o1")
-    assert look_into(node, WANTED) == ()
+    assert look_into(node, WANTED).corrupt == ()
 
 
 def test_damaged(node: FakeContentHost) -> None:
     damage(node, "base")
-    (a, b) = look_into(node.expect(containers()), WANTED)
+    (a, b) = look_into(node.expect(containers()), WANTED).corrupt
     assert (a.reference, b.reference) == ("a", "b")
     assert a.detail == b.detail == "layer sha256:base: file of base has 2 bytes of 5"
 
@@ -84,19 +84,21 @@ def test_records(node: FakeContentHost, record: str | None, said: str) -> None:
         node.files[path] = record
     if said:
         node.expect(containers())
-    assert [said in one.damage for one in look_into(node, WANTED)] == ([True] if said else [])
+    assert [said in one.damage for one in look_into(node, WANTED).corrupt] == (
+        [True] if said else []
+    )
 
 
 def test_a_layer_that_never_was_a_blob_needs_no_record(node: FakeContentHost) -> None:
     del node.files[node.record_of("a1")]
     node.files[LAYERS_JSON] = node.files[LAYERS_JSON].replace("sha256:a1", "")
-    assert look_into(node, WANTED) == ()
+    assert look_into(node, WANTED).corrupt == ()
 
 
 def test_lost_files_and_lost_layers(node: FakeContentHost) -> None:
     del node.trees["a1"]
     node.files[LAYERS_JSON] = node.files[LAYERS_JSON].replace('"id": "b1"', '"id": "other"')
-    a, b = look_into(node.expect(containers()), WANTED)
+    a, b = look_into(node.expect(containers()), WANTED).corrupt
     assert "No such file or directory" in a.damage
     assert b.damage == "layer b1: the store has no such layer"
 
@@ -107,9 +109,9 @@ def test_a_path_that_stands_in_a_layer_twice(node: FakeContentHost) -> None:
     whole = node.files[path] + "\n"
     other = whole.replace("5", "6")
     node.files[path] = other + whole
-    assert look_into(node, WANTED) == ()
+    assert look_into(node, WANTED).corrupt == ()
     node.files[path] = whole + other
-    (damaged,) = look_into(node.expect(status_config(), containers()), WANTED)
+    (damaged,) = look_into(node.expect(status_config(), containers()), WANTED).corrupt
     assert damaged.damage == "layer sha256:a1: file of a1 has 5 bytes of 6"
 
 
@@ -180,8 +182,12 @@ def test_a_twin_is_looked_at_too(node: FakeContentHost) -> None:
     node.files[LAYERS_JSON] = node.files[LAYERS_JSON].replace("sha256:o1", "sha256:base")
     damage(node, "base")
     damage(node, "o1")
+    node.expect(containers())
+    look = look_into(node, WANTED)
+    assert [one.reference for one in look.corrupt] == WANTED
+    assert sorted(look.going) == ["a", "b", "o"]
     node.expect(
-        containers(), crictl("pull", "a"), crictl("pull", "b"),
+        status_config(), containers(), crictl("pull", "a"), crictl("pull", "b"),
         crictl("rmi", "a"), crictl("rmi", "b"), crictl("rmi", "o"),
     )  # fmt: skip
     outcomes = clear_corrupt(node, WANTED, check_mode=False)

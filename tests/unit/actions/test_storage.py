@@ -199,6 +199,14 @@ def test_images_that_are_renewed(host: FakeHost) -> None:
     assert store.filesystem.available_bytes == ROOM.available_bytes + 4096
     assert temporary.need_bytes > 0
     assert answer.share.present_bytes == 5
+    # One that nobody wants shares the layer: only where it goes as well does the layer go.
+    host.files[IMAGES_JSON] = json.dumps(
+        [{"id": name, "names": [name], "layer": MISSING} for name in ("a", "old")]
+    )
+    for going, missing in ((["a"], 0), (["a", "old"], 2)):
+        host.expect(status_config())
+        answer = check_storage(host, IMAGE, ["a"], StorageLimits(1), 1, renewed=going)
+        assert answer.budget.missing_layers == missing
 
 
 def test_a_store_is_read_once(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
