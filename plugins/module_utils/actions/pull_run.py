@@ -138,7 +138,7 @@ class PullRun:
         ended = {one.reference for one in self._outcomes}
         for reference in references:
             if reference not in ended:
-                self._leave(reference)
+                self._leave(reference, self._cause, self._lacking)
         # What was pulled is told, also where a full disk keeps the journal as long as it is.
         with contextlib.suppress(HostError):
             self._journal.shorten()
@@ -166,8 +166,7 @@ class PullRun:
         while start and (why := self._registries.given_up(_registry(start.reference))):
             self._order.begin(start)
             self._order.fail(start.reference)
-            message = f"not tried: {why}"
-            self._outcomes.append(ImageOutcome(start.reference, FAILED, "timeout", message))
+            self._leave(start.reference, "timeout", why)
             start = self._order.choose(closed)
         return start
 
@@ -195,8 +194,7 @@ class PullRun:
             self._cause, self._lacking = cause or classify_failure(why), why
 
     def _pull(self, tried: _Tried) -> Completed:
-        if tried.attempts == 1:
-            self._journal.before("pull", reference=tried.reference)
+        self._journal.before("pull", reference=tried.reference)
         completed = self._crictl.pull(tried.reference, tried.stop)
         if completed.rc == 0:
             # Here, because it waits for the disk, and the next start must not.
@@ -322,13 +320,12 @@ class PullRun:
         else:
             self._due[tried.reference] = due
 
-    def _leave(self, reference: str) -> None:
-        """Give up on an image because nothing more is started."""
+    def _leave(self, reference: str, cause: str, why: str) -> None:
+        """Give up on an image that is not started, or not again."""
         if reference in self._tried:
             self._give_up(self._tried[reference])
         else:
-            message = f"not tried: {self._lacking}"
-            self._outcomes.append(ImageOutcome(reference, FAILED, self._cause, message))
+            self._outcomes.append(ImageOutcome(reference, FAILED, cause, f"not tried: {why}"))
 
     def _give_up(self, tried: _Tried) -> None:
         self._note(tried.reference, FAILED, tried.cause)
