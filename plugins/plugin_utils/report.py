@@ -31,6 +31,7 @@ _SAID = {
 }
 # The step that removes what is wanted no more, the only one of a node on which all else is well.
 _REMOVAL = "image_pull_removal_result"
+_FAILURES = ("failed", "not_removed")
 # How many images or deviations of one node are worth the screen; the document has all.
 _SHOWN_MAX = 5
 
@@ -46,8 +47,8 @@ def node_report(
     :param steps: the results of the steps, by the names under which they were registered, in the
         order in which they are taken; the first one looked at the node. An earlier run in the
         same process may have left results of steps that this one did not need.
-    :param failure: the result that ended the run for this node; empty, that of a skipped task, or
-        of an earlier run, where nothing did. A look that failed ended it before.
+    :param failure: the result that ended the run for this node; empty, or that of a skipped task,
+        where nothing did. A look that failed ended it before.
     :param is_in_play: whether Ansible still has it in the play; it has not where a task failed.
     :param check_mode: whether the run only predicted.
     :returns: ``state``, ``cause`` (of a node that failed, a class as in :mod:`node_failure`),
@@ -64,9 +65,6 @@ def node_report(
         mends it: one of the constants above, empty for a node that did not fail).
     """
     look = next(iter(steps.values()), {})
-    if look.get("converged") and is_in_play:
-        # What ended a run for it was an earlier one.
-        failure = {}
     is_only_verified = "pin_verify_result" in list(steps)[:1]
     unreachable = _unreachable(steps, look, failure)
     if look.get("converged"):
@@ -77,7 +75,8 @@ def node_report(
     state = _state(check_mode, look, images)
     if failed:
         state = UNREACHABLE if unreachable else FAILED
-    found = steps.get("pin_verify_result") or look
+    is_verdict = failed is not None and failed.cause == DEVIATES and not check_mode
+    found = (steps.get("pin_verify_result") if is_verdict else None) or look
     deviations = [] if state in _WHOLE else list(found.get("deviations") or ())
     pulled = steps.get("image_pull_result") or {}
     return {
@@ -137,7 +136,7 @@ def _needs(
     """Say who or what mends a node that failed, as far as one can know."""
     if failure.cause in (LOGIN, DISK):
         return PERSON
-    failed = [one for one in images if one["outcome"] == "failed"]
+    failed = [one for one in images if one["outcome"] in _FAILURES]
     if failed:
         return PERSON if any(remedy_for(one["cause"]).person for one in failed) else RUN
     if failure.cause == DEVIATES:
@@ -148,7 +147,7 @@ def _needs(
 
 
 def _details(node: Mapping[str, Any]) -> Iterable[str]:
-    failed = [one for one in node["images"] if one["outcome"] == "failed"]
+    failed = [one for one in node["images"] if one["outcome"] in _FAILURES]
     for (cause, message), alike in _alike(failed, "cause", "message"):
         tries = max(one["attempts"] for one in alike)
         said = message.rstrip(".") + (f" ({tries} tries)" if tries > 1 else "")
@@ -217,11 +216,13 @@ def _summary(node: Mapping[str, Any]) -> str:
 
 
 def _failure(node: Mapping[str, Any]) -> str:
-    causes = sorted({one["cause"] for one in node["images"] if one["outcome"] == "failed"})
-    if node["state"] == FAILED and causes:
-        failed = sum(1 for one in node["images"] if one["outcome"] == "failed")
-        images = readable_count(node["wanted"], "image")
-        return f"{failed} of {images} failed ({', '.join(causes)})"
+    failed = [one for one in node["images"] if one["outcome"] in _FAILURES]
+    if node["state"] == FAILED and failed:
+        causes = ", ".join(sorted({one["cause"] for one in failed}))
+        if any(one["outcome"] == "failed" for one in failed):
+            images = readable_count(node["wanted"], "image")
+            return f"{len(failed)} of {images} failed ({causes})"
+        return f"{readable_count(len(failed), 'image')} could not be removed ({causes})"
     if node["cause"] == DEVIATES:
         kinds = [one["kind"] for one in node["deviations"]]
         return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
@@ -343,7 +344,7 @@ def _images(
         )
     if look.get("removable"):
         removed = steps.get(_REMOVAL, {}).get("images") or ()
-        told.update((one["reference"], one) for one in removed)
+        told.update((one["reference"], _removal(one)) for one in removed)
     return [
         {
             "reference": one["reference"],
@@ -356,6 +357,11 @@ def _images(
         for one in told.values()
         if one["outcome"] != "present"
     ]
+
+
+def _removal(image: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell an image that could not be removed from one that could not be pulled."""
+    return {**image, "outcome": "not_removed"} if image["outcome"] == "failed" else image
 
 
 def _damaged(

@@ -223,7 +223,9 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
     assert report(CONVERGED, **earlier)["images"] == []
     lost = {"unreachable": True, "msg": "cut"}
     assert report(LACKING, image_pull_result=lost)["state"] == "changed"
-    assert report(CONVERGED, {"msg": "no space"})["state"] == "converged"
+    # The look found it whole, and then into its layers it was not reached.
+    deep = report(CONVERGED, {"msg": "Task failed: cut"}, __pin_images_content=lost)
+    assert (deep["state"], deep["message"]) == ("unreachable", "cut")
     full = report(LACKING, {"msg": "no space"}, image_pull_result=lost)
     assert (full["state"], full["message"]) == ("failed", "no space")
     gone = report(CONVERGED, pin_dropin_result={"unreachable": True, "kept": ["old"]})
@@ -231,15 +233,19 @@ def test_results_of_an_earlier_run_do_not_count() -> None:
     assert report({**LACKING, "missing": []}, **earlier)["images"] == []
 
 
-def test_a_whole_node_that_failed_after_the_look() -> None:
-    """As where something was to be removed, or into its layers it was not reached."""
-    look = {"__pin_images_look": CONVERGED}
-    node = node_report(look, {"msg": "Task failed: no space"}, False, False)
-    assert (node["state"], node["message"]) == ("failed", "no space")
-    lost = {"unreachable": True, "msg": "cut"}
-    steps = {**look, "__pin_images_content": lost}
-    node = node_report(steps, {"msg": "Task failed: cut"}, False, False)
-    assert (node["state"], node["message"]) == ("unreachable", "cut")
+def test_what_could_not_be_removed() -> None:
+    """It is no image that the node lacks."""
+    failed = {**image("r", "failed", cause="unknown"), "message": "busy"}
+    node = report(
+        {**CONVERGED, "removable": ["r"]},
+        {"msg": "1 of 1 image failed"},
+        image_pull_removal_result={"images": [failed]},
+    )
+    assert [one["outcome"] for one in node["images"]] == ["not_removed"]
+    first, second, *_rest = (line.strip() for line in node_lines({"n": node}))
+    assert first.endswith("1 image could not be removed (unknown)")
+    assert second.startswith("r: unknown: busy")
+    assert node["needs"] == "person"
 
 
 def test_what_is_left_is_told_with_why() -> None:
@@ -640,8 +646,11 @@ def test_deviations_of_a_node_that_failed() -> None:
     assert node_lines({"n": failed})[1] == f"     unpinned: {A}: CRI-O does not report it pinned"
     later = report({**LACKING, "deviations": found}, {"msg": "x"}, pin_verify_result={})
     assert later["deviations"] == found
-    proven = report(LACKING, {"msg": "x"}, pin_verify_result={"deviations": found})
+    proven = report(LACKING, {"msg": "the node deviates"}, pin_verify_result={"deviations": found})
     assert proven["deviations"] == found
+    # The proof of an earlier run says nothing of one that ended before its own.
+    look = {**LACKING, "deviations": found}
+    assert report(look, {"msg": "x"}, pin_verify_result={"deviations": []})["deviations"] == found
     assert report({**LACKING, "deviations": found})["deviations"] == []
 
 
