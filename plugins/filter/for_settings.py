@@ -13,13 +13,15 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils.settings import plain
 
 
-def _for_settings(found: Iterable[Mapping[str, Any]], own: Mapping[str, Any]) -> Any:
-    mine, others = plain(own), []
+def _for_settings(found: Iterable[Mapping[str, Any]], own: Mapping[str, Any], pool: str) -> Any:
+    mine, others, odd = plain(own), [], []
     for one in found:
         others.append(plain(one["settings"]))
-        if others[-1] == mine:
+        if others[-1] == mine and pool in one["references"]:
             return one
-    odd = [name for name in mine if all(one[name] != mine[name] for one in others)]
+        if others[-1] == mine:
+            odd.append("pin_images_pool")
+    odd += [name for name in mine if all(one[name] != mine[name] for one in others)]
     raise AnsibleFilterError(
         f"choosing the images of the node: its inventory does not tell {', '.join(odd or mine)} without"
         " variables of the play, which are not the same for every node. Give it in the inventory alone."

@@ -20,7 +20,7 @@ def _layers_on_platform(
     lock: Any, references: Iterable[str], platform: str
 ) -> dict[str, list[dict[str, Any]]]:
     try:
-        locked = layers_on_platform(parse_lock([lock], "given"), references, platform, "given")
+        locked = layers_on_platform(parse_lock([lock], "that was read"), references, platform)
     except EdgefleetError as error:
         raise AnsibleFilterError(str(error)) from error
     return locked_images_document(locked)

@@ -33,8 +33,8 @@ options:
     default: []
   renewed:
     description:
-      - Images of O(locked) that are there, and will be removed before they are pulled again, as M(edgefleet.crio.image_content) does with
-        damaged ones. What they free counts with the bytes of their layers' tars.
+      - Images that are there, and will be removed before anything is pulled, as M(edgefleet.crio.image_content) does with damaged ones
+        and with what shares their layers. What they free counts with the bytes of their layers' tars.
     type: list
     elements: str
     default: []
@@ -249,6 +249,8 @@ from ..module_utils.decisions.budget import StorageBudget
 from ..module_utils.decisions.pinned_share import PinnedShare
 from ..module_utils.decisions.room import Room
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
+from ..module_utils.documents.reference import parse_digest_references
+from ..module_utils.documents.shape import require_at_least
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
 
@@ -267,22 +269,22 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    params = module.params
     try:
+        require_at_least(params, {"min_free_bytes": 0, "max_parallel": 1})
         answer = check_storage(
             LocalHost(),
-            parse_locked_images(module.params["locked"]),
-            module.params["references"],
-            StorageLimits(
-                module.params["min_free_bytes"], module.params["allow_pins_above_gc_threshold"]
-            ),
-            module.params["max_parallel"],
-            module.params["renewed"],
+            parse_locked_images(params["locked"]),
+            parse_digest_references(params["references"], "references"),
+            StorageLimits(params["min_free_bytes"], params["allow_pins_above_gc_threshold"]),
+            params["max_parallel"],
+            params["renewed"],
         )
     except EdgefleetError as error:
         share = PinnedShare("", 0, 0, 0, 0, "")
         unknown = StorageAnswer(StorageBudget(0, 0, 0, ()), share, (), str(error))
         module.fail_json(msg=str(error), **_result(unknown), **error.details())
-    if not answer.fits and module.params["fail_on_shortage"]:
+    if not answer.fits and params["fail_on_shortage"]:
         module.fail_json(
             msg=f"checking the storage: {answer.objection}. Nothing was pulled.", **_result(answer)
         )

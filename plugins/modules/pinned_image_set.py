@@ -179,6 +179,7 @@ from ..module_utils.decisions.pull_order import NOTHING_LOCKED
 from ..module_utils.documents.locked_images import OPTIONS, parse_locked_images
 from ..module_utils.documents.readable import readable_count
 from ..module_utils.documents.reference import parse_digest_references
+from ..module_utils.documents.shape import require_at_least
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
 from ..module_utils.observed.crio import RunningConfig
@@ -224,11 +225,7 @@ def main() -> None:
 def _run(module: AnsibleModule) -> PullResult:
     params = module.params
     at_least_0 = ("min_free_bytes", "retries", "retry_delay", "pull_stall_timeout")
-    for option, least in (("max_parallel", 1), *((option, 0) for option in at_least_0)):
-        if params[option] < least:
-            raise EdgefleetError(
-                f"option {option}", f"{params[option]} is too small", f"At least {least}."
-            )
+    require_at_least(params, {"max_parallel": 1, **dict.fromkeys(at_least_0, 0)})
     references = parse_digest_references(params["references"], "references")
     if params["state"] == "absent":
         return PullResult(tuple(remove_unwanted(LocalHost(), references, module.check_mode)))

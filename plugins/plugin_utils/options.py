@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..module_utils.documents.shape import shown
 from .settings import PlaySettings
 
 #: What a task that checks options is given, as an argument spec.
@@ -19,6 +20,8 @@ ARGUMENTS: dict[str, Any] = {
     "spec": {"type": "dict", "required": True},
     "least": {"type": "dict", "default": {}},
 }
+# What the filter bool understands; Ansible's check of arguments takes more for one, as 'y'.
+_BOOLEANS = {"true", "yes", "on", "1", "false", "no", "off", "0"}
 
 
 def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,24 +29,37 @@ def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str
 
     :param arguments: those of the task, of :data:`ARGUMENTS`.
     """
-    validator = ArgumentSpecValidator(arguments["spec"])
     groups = play.alike(arguments["options"])
     for group in groups:
-        problems = _problems(validator, group.settings, arguments["least"])
+        problems = _problems(group.settings, arguments)
         if problems:
             said = "; ".join(" ".join(one.split()) for one in problems)
             return group.refuse(groups, f"{said}. No node was touched.")
     return {}
 
 
-def _problems(
-    validator: ArgumentSpecValidator, options: Mapping[str, Any], least: Mapping[str, int]
-) -> list[str]:
-    """Say what is wrong with options: their types and choices first, then numbers that are too small."""
-    validated = validator.validate(dict(options))
+def _problems(options: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with options: their types and choices first, then what else means nothing."""
+    validated = ArgumentSpecValidator(arguments["spec"]).validate(dict(options))
     numbers = validated.validated_parameters
-    return list(validated.error_messages) or [
-        f"{name} is {numbers[name]}, at least {number} is needed"
-        for name, number in least.items()
-        if numbers[name] < number
-    ]
+    return (
+        list(validated.error_messages)
+        or list(_odd(options, arguments["spec"]))
+        or [
+            f"{name} is {numbers[name]}, at least {number} is needed"
+            for name, number in arguments["least"].items()
+            if numbers[name] < number
+        ]
+    )
+
+
+def _odd(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """Say which values Ansible's check takes, and the tasks that use them take for something else."""
+    for name, value in options.items():
+        kind = spec[name].get("type", "str")
+        if kind == "bool" and str(value).lower() not in _BOOLEANS:
+            yield f"{name} is {shown(value)}, true or false is needed"
+        if kind == "str" and not isinstance(value, str):
+            yield f"{name} is {shown(value)}, text is needed, in quotes"
+        if kind == "int" and value is None:
+            yield f"{name} is {shown(value)}, a number is needed"

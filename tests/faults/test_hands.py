@@ -165,6 +165,8 @@ _HEALING = (
 
 FAULTS = [
     _touched("truncated", 'truncate --size=60 "$0"', short=True),
+    # Still a list, without one of the images that the node had.
+    _touched("edited", 'sed --in-place \'s/"[^"]*", //\' "$0"'),
     _touched("garbage", 'head --bytes=4000 /dev/urandom >"$0"'),
     _touched("deleted", 'rm "$0"'),
     _touched("mode", 'chmod 600 "$0"; chown ops "$0"'),

@@ -110,6 +110,9 @@ def test_what_a_container_uses_stays(deep: Fleet, images: Images) -> None:
     try:
         cut = files_of(node, layer_of(node, images[0], 1))[0]
         node.exec(["truncate", "-s", "0", cut])
+        predicted = run(deep, "--check")
+        assert predicted.rc != 0
+        assert "the node deviates (corrupt): " in predicted.node("node1")["message"]
         kept = run(deep)
         assert kept.rc != 0
         named = deviations(kept.node("node1"))

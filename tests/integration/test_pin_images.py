@@ -247,6 +247,9 @@ def test_a_crio_that_would_not_start_again(pinned: Fleet) -> None:
             assert f"masked): {unit}" in run.node("node1")["message"]
             assert f"unable to decode configuration {file}" in run.node("node2")["message"]
             assert run.node("node3")["state"] == "converged"
+        predicted = pinned.pin("--check", "--limit", "node1", pin_images_lock=lock_of(pinned))
+        assert predicted.node("node1")["state"] == "failed"
+        assert f"masked): {unit}" in predicted.node("node1")["message"]
     finally:
         broken.exec(["rm", file])
         masked.exec(["mv", "/root/crio.service", unit])

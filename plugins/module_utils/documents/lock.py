@@ -208,9 +208,7 @@ def _image_document(image: LockedImage) -> dict[str, Any]:
     }
 
 
-def layers_on_platform(
-    lock: Lock, references: Iterable[str], platform: str, origin: str
-) -> LockedImages:
+def layers_on_platform(lock: Lock, references: Iterable[str], platform: str) -> LockedImages:
     """Return what a node of ``platform`` needs to know of ``references``.
 
     References that the lock lacks are left out.
@@ -226,7 +224,7 @@ def layers_on_platform(
         locked = image.platforms.get(platform)
         if locked is None:
             raise InvalidLock(
-                f"reading the lock {origin}",
+                "looking for what the node lacks in the lock",
                 f"{reference} is not locked for {platform}",
                 "Add the platform to pin_images_platforms and lock again.",
             )

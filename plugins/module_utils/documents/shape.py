@@ -89,3 +89,15 @@ def check_expansion(value: Any, origin: str) -> None:
 def _containers(value: Any) -> list[Any]:
     inner = value.values() if isinstance(value, Mapping) else value
     return [one for one in inner if isinstance(one, (Mapping, list, tuple))]
+
+
+def require_at_least(options: Mapping[str, float], least: Mapping[str, float]) -> None:
+    """Refuse options that are too small.
+
+    :raises EdgefleetError: for the first of them.
+    """
+    for option, number in least.items():
+        if options[option] < number:
+            raise EdgefleetError(
+                f"option {option}", f"{options[option]} is too small", f"At least {number}."
+            )

@@ -218,6 +218,34 @@ class TestCheckedOptions:
         said = self.said(run_action, retries="-1")
         assert said == "for b: retries is -1, at least 0 is needed. No node was touched."
 
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"deep": "y"}, "deep is 'y', true or false is needed"),
+            ({"deep": " true "}, "deep is ' true ', true or false is needed"),
+            ({"pool": None}, "pool is nothing, text is needed, in quotes"),
+            ({"pool": 5}, "pool is 5, text is needed, in quotes"),
+            ({"tries": None}, "tries is nothing, a number is needed"),
+        ],
+    )
+    def test_what_tasks_would_take_for_something_else(
+        self, run_action: RunAction, options: dict[str, Any], said: str
+    ) -> None:
+        """Ansible's own check lets all of it pass."""
+        spec = {"deep": {"type": "bool"}, "pool": {"type": "str"}, "tries": {"type": "int"}}
+        variables = {
+            "inventory_hostname": "a",
+            "ansible_play_hosts_all": ["a"],
+            "hostvars": {"a": {}},
+        }
+        checks = {"variables": variables, "defaults": options, "spec": spec, "least": {}}
+        message = run_action(checked_options, options=options, **checks)["msg"]
+        assert message == f"{said}. No node was touched."
+        fine = {"deep": "Yes", "pool": ""}
+        assert "msg" not in run_action(
+            checked_options, options=fine, **{**checks, "defaults": fine}
+        )
+
 
 def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:
     """Run wanted_images for one node."""

@@ -120,6 +120,18 @@ def test_what_the_play_makes_of_a_setting(tmp_path: Path) -> None:
     )
 
 
+def test_what_the_play_makes_of_a_pool(tmp_path: Path) -> None:
+    """The same for a pool that only the node itself can tell."""
+    sets = [one_set("x"), one_set("y", "control")]
+    nodes = {"a": {"site": "edge"}, "b": {"site": "control"}}
+    play = {"pin_images_sets": sets, "pin_images_pool": "{{ site }}"}
+    found, screen = wanted(tmp_path, nodes, play)
+    assert found == {"a": [image("x")]}
+    assert "its inventory does not tell pin_images_pool without variables of the play" in " ".join(
+        screen.split()
+    )
+
+
 def test_bad_input_of_some(tmp_path: Path) -> None:
     """Nothing is begun, and the line names the nodes that are set to it."""
     bad = {"pin_images_sets": [{**one_set("x"), "images": ["example.com/x:latest"]}]}

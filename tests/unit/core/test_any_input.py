@@ -40,7 +40,7 @@ NO_PARSERS = {
     "load_answer",
     "lock_document", "lock_totals", "locked_images_document", "measure_of", "platform_of",
     "platforms_of_references", "read_pin_record", "readable_bytes", "readable_count", "readable_names", "references_for_pool",
-    "render_document", "render_drop_in", "select_components", "shown", "total_lines", "unique", "unpacked_limit",
+    "render_document", "render_drop_in", "require_at_least", "select_components", "shown", "total_lines", "unique", "unpacked_limit",
     # Its values come out of Ansible's check against OPTIONS, which gives them their types.
     "parse_locked_images",
 }  # fmt: skip

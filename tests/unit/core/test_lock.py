@@ -198,11 +198,11 @@ def test_what_was_not_resolved_is_left_out() -> None:
 
 def test_layers_on_a_platform() -> None:
     """A node gets the layers of its own platform, with sizes; what the lock lacks is left out."""
-    assert layers_on_platform(a_lock(), [APP, "example.com/x@d"], AMD, "l") == LockedImages(
+    assert layers_on_platform(a_lock(), [APP, "example.com/x@d"], AMD) == LockedImages(
         {APP: (TWO, ONE)}, {TWO: LockedLayer(20), ONE: LockedLayer(10)}
     )
     with pytest.raises(InvalidLock, match=r"is not locked for linux/s390x\. Add the platform"):
-        layers_on_platform(a_lock(), [APP], "linux/s390x", "l")
+        layers_on_platform(a_lock(), [APP], "linux/s390x")
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -437,20 +437,20 @@ def test_layers_of_no_size_and_images_of_none() -> None:
         layers={ONE: {"size": 0}},
     )
     lock = parse_lock([written], "l")
-    assert layers_on_platform(lock, [AGENT], AMD, "l") == LockedImages({AGENT: ()}, {})
-    assert layers_on_platform(lock, [AGENT], ARM, "l") == LockedImages(
+    assert layers_on_platform(lock, [AGENT], AMD) == LockedImages({AGENT: ()}, {})
+    assert layers_on_platform(lock, [AGENT], ARM) == LockedImages(
         {AGENT: (ONE,)}, {ONE: LockedLayer(0)}
     )
 
 
 def test_what_the_lock_lacks_stops_nothing() -> None:
     """What comes after a reference that is not locked is still answered."""
-    sliced = layers_on_platform(a_lock(), ["example.com/x@d", AGENT], ARM, "l")
+    sliced = layers_on_platform(a_lock(), ["example.com/x@d", AGENT], ARM)
     assert sliced == LockedImages({AGENT: (TWO,)}, {TWO: LockedLayer(20)})
     with pytest.raises(InvalidLock) as caught:
-        layers_on_platform(a_lock(), [AGENT], "linux/s390x", "l")
+        layers_on_platform(a_lock(), [AGENT], "linux/s390x")
     assert str(caught.value) == (
-        f"reading the lock l: {AGENT} is not locked for linux/s390x."
+        f"looking for what the node lacks in the lock: {AGENT} is not locked for linux/s390x."
         " Add the platform to pin_images_platforms and lock again."
     )
 

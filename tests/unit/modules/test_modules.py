@@ -701,7 +701,7 @@ class TestContent:
     def test_info(self, run_module: RunModule) -> None:
         """What is damaged, as other deviations, and that it can be pulled again."""
         result = run_module("image_content_info", references=[A, B])
-        assert (result["whole"], result["removable"]) == (False, [B])
+        assert (result["whole"], result["removable"], result["going"]) == (False, [B], [B])
         damage = "layer sha256:b: file of b is not there"
         assert result["deviations"] == [{"kind": "corrupt", "subject": B, "detail": damage}]
         assert not result.get("changed")
@@ -727,7 +727,9 @@ def test_content_without_cri_o(host: FakeHost, run_module: RunModule, name: str)
     """In one line, with the same keys."""
     host.expect(daemon_down())
     result = run_module(name, references=[A])
-    expected = {"images"} if name == "image_content" else {"whole", "deviations", "removable"}
+    expected = (
+        {"images"} if name == "image_content" else {"whole", "deviations", "removable", "going"}
+    )
     assert result["failed"]
     assert expected <= keys(result)
     assert not any(result[key] for key in expected)
