@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from . import build, lab, payload
@@ -30,9 +31,7 @@ def main(arguments: list[str]) -> int:
                     print(f"  set: {started.offer(payload.demo(chosen.images))}")
                     print("\n".join(_next_commands(started)))
             case "down":
-                known = chosen.name in lab.names()
-                lab.take_down(chosen.name)
-                print(f"lab {chosen.name} is down" if known else f"there is no lab {chosen.name}")
+                _take_down(chosen.name)
             case "status":
                 for name in lab.names():
                     _show(lab.Lab.attach(name))
@@ -45,18 +44,41 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _take_down(name: str) -> None:
+    up = lab.names()
+    lab.take_down(name)
+    print(f"lab {name} is down" if name in up else f"there is no lab {name}")
+    others = [one for one in up if one != name]
+    if others:
+        print(f"up: {', '.join(others)} (make lab-down NAME=...)")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("setup", help="make what all labs need; instant when it is there")
     up = commands.add_parser("up", help="start a lab")
-    up.add_argument("--nodes", type=int, default=3)
-    up.add_argument("--images", type=int, default=0, help="fill the registry with so many images")
+    up.add_argument("--nodes", type=_number(1), default=3)
+    up.add_argument(
+        "--images", type=_number(0), default=0, help="fill the registry with so many images"
+    )
     down = commands.add_parser("down", help="take a lab down, also an interrupted one")
     for command in (up, down):
         command.add_argument("--name", default="lab")
     commands.add_parser("status", help="list the labs")
     return parser
+
+
+def _number(least: int) -> Callable[[str], int]:
+    """Return what makes a number of an argument, and refuses one that means nothing."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is too few, at least {least}")
+        return value
+
+    return number
 
 
 def _next_commands(up: lab.Lab) -> list[str]:

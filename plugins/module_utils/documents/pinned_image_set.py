@@ -10,6 +10,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import EdgefleetError
 from .reference import parse_digest_reference
+from .shape import shown
 
 KIND = "PinnedImageSet"
 _GROUP = "machineconfiguration.openshift.io/"
@@ -118,6 +119,13 @@ def _parse_openshift(document: Mapping[str, Any], origin: str) -> PinnedImageSet
     where = f"set {name!r} ({origin})"
     labels = _mapping(metadata.get("labels") or {}, "metadata.labels", where)
     spec = _mapping(document.get("spec"), "spec", where)
+    unknown = sorted(str(key) for key in set(spec) - {"pinnedImages"})
+    if unknown and "pinnedImages" not in spec:
+        raise InvalidPinnedImageSet(
+            f"reading {where}",
+            f"spec has no pinnedImages, but {shown(unknown[0])}",
+            "The images stand in spec.pinnedImages.",
+        )
     entries = _entries(spec.get("pinnedImages"), "spec.pinnedImages", where)
     for entry in entries:
         if not isinstance(entry, Mapping) or set(entry) != {"name"}:

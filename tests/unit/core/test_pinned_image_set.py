@@ -96,6 +96,10 @@ def test_list_and_plain_sets() -> None:
         (openshift(spec=None), "spec is nothing"),
         (openshift(spec={}), "spec.pinnedImages is empty. A set needs at least one image."),
         (openshift(spec={"pinnedImages": []}), "spec.pinnedImages is empty"),
+        (
+            openshift(spec={"pinnedImage": [{"name": "x"}], "z": 1}),
+            "spec has no pinnedImages, but 'pinnedImage'. The images stand in spec.pinnedImages.",
+        ),
         (openshift(spec={"pinnedImages": {"a": 1}}), "spec.pinnedImages is mapping"),
         (openshift(spec={"pinnedImages": [APP]}), "an entry of spec.pinnedImages is"),
         (openshift(spec={"pinnedImages": [["name"]]}), "an entry of spec.pinnedImages is ['name']"),
