@@ -17,9 +17,9 @@ def _for_settings(found: Iterable[Mapping[str, Any]], own: Mapping[str, Any], po
     mine, others, odd = plain(own), [], []
     for one in found:
         others.append(plain(one["settings"]))
-        if others[-1] == mine and pool in one["references"]:
-            return one
         if others[-1] == mine:
+            if pool in one["references"]:
+                return one
             odd.append("pin_images_pool")
     odd += [name for name in mine if all(one[name] != mine[name] for one in others)]
     raise AnsibleFilterError(

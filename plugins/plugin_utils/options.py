@@ -29,18 +29,21 @@ def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str
 
     :param arguments: those of the task, of :data:`ARGUMENTS`.
     """
+    validator = ArgumentSpecValidator(arguments["spec"])
     groups = play.alike(arguments["options"])
     for group in groups:
-        problems = _problems(group.settings, arguments)
+        problems = _problems(validator, group.settings, arguments)
         if problems:
             said = "; ".join(" ".join(one.split()) for one in problems)
             return group.refuse(groups, f"{said}. No node was touched.")
     return {}
 
 
-def _problems(options: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
+def _problems(
+    validator: ArgumentSpecValidator, options: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> list[str]:
     """Say what is wrong with options: their types and choices first, then what else means nothing."""
-    validated = ArgumentSpecValidator(arguments["spec"]).validate(dict(options))
+    validated = validator.validate(dict(options))
     numbers = validated.validated_parameters
     return (
         list(validated.error_messages)

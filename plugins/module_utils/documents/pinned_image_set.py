@@ -119,11 +119,10 @@ def _parse_openshift(document: Mapping[str, Any], origin: str) -> PinnedImageSet
     where = f"set {name!r} ({origin})"
     labels = _mapping(metadata.get("labels") or {}, "metadata.labels", where)
     spec = _mapping(document.get("spec"), "spec", where)
-    unknown = sorted(str(key) for key in set(spec) - {"pinnedImages"})
-    if unknown and "pinnedImages" not in spec:
+    if spec and "pinnedImages" not in spec:
         raise InvalidPinnedImageSet(
             f"reading {where}",
-            f"spec has no pinnedImages, but {shown(unknown[0])}",
+            f"spec has no pinnedImages, but {shown(min(map(str, spec)))}",
             "The images stand in spec.pinnedImages.",
         )
     entries = _entries(spec.get("pinnedImages"), "spec.pinnedImages", where)
