@@ -9,8 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.options import ARGUMENTS, refuse_options
-from ..plugin_utils.settings import PlaySettings
+from ..plugin_utils.options import ARGUMENTS, play_settings, refuse_options
 
 
 class ActionModule(ActionBase):
@@ -24,5 +23,5 @@ class ActionModule(ActionBase):
         """Check the options of all nodes of the play, each that differs once."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        play = PlaySettings.of_task(task_vars or {}, arguments["options"], arguments["defaults"])
+        play = play_settings(task_vars or {}, arguments)
         return {**result, "changed": False, **refuse_options(play, arguments)}

@@ -20,7 +20,7 @@ from ..module_utils.documents.lock_changes import (
     total_lines,
 )
 from ..module_utils.errors import EdgefleetError
-from ..module_utils.node.host import LocalHost
+from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders
 
 # What the playbook takes the options from.
@@ -67,4 +67,5 @@ class ActionModule(ActionBase):
                     "comparing the locks", f"{variable} is not set", f"Name {lock} in it."
                 )
         folders = search_folders(self._loader.get_basedir())
-        return [read_lock(LocalHost(), arguments[option], folders) for option in _VARIABLES]
+        host = LocalControlHost()
+        return [read_lock(host, arguments[option], folders).lock for option in _VARIABLES]

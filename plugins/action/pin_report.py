@@ -16,7 +16,7 @@ from ansible.utils.display import Display
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.host import LocalHost
 from ..plugin_utils.control import folder_to_write
-from ..plugin_utils.report import node_lines, node_report
+from ..plugin_utils.report import node_lines, node_report, wanted_lines
 
 _MODE = 0o644
 
@@ -37,6 +37,7 @@ class ActionModule(ActionBase):
                 "path": {"type": "path"},
                 "steps": {"type": "list", "elements": "str", "required": True},
                 "failure": {"type": "str", "required": True},
+                "wanted": {"type": "str", "default": ""},
             }
         )
         hostvars, in_play = variables["hostvars"], set(variables["ansible_play_hosts"])
@@ -47,14 +48,19 @@ class ActionModule(ActionBase):
             for name in variables["ansible_play_hosts_all"]
             if name not in in_play or look in hostvars[name]
         }
-        for line in node_lines(nodes):
+        read = variables.get(arguments["wanted"]) or {}
+        wanted = [
+            {"wanted_by": one["wanted_by"], "nodes": one["nodes"]} for one in read.get("wanted", ())
+        ]
+        for line in [*wanted_lines(wanted), *node_lines(nodes)]:
             Display().display(line)
+        document = {"wanted": wanted, "nodes": nodes}
         if arguments["path"]:
             try:
-                _write(arguments["path"], nodes)
+                _write(arguments["path"], document)
             except EdgefleetError as error:
                 result.update(failed=True, msg=str(error))
-        result.update(changed=False, nodes=nodes)
+        result.update(changed=False, **document)
         return result
 
     def _report(
@@ -65,10 +71,10 @@ class ActionModule(ActionBase):
         return node_report(steps, failure, is_in_play, self._task.check_mode)
 
 
-def _write(path: str, nodes: dict[str, Any]) -> None:
+def _write(path: str, document: dict[str, Any]) -> None:
     folder = folder_to_write(path, f"writing {path}", "Make it first.")
     name = os.path.basename(path)
-    text = json.dumps({"nodes": nodes}, indent=2) + "\n"
+    text = json.dumps(document, indent=2) + "\n"
     LocalHost().write_atomic(
         os.path.join(folder, name), text, _MODE, os.path.join(folder, f".{name}.new")
     )

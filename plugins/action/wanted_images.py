@@ -10,14 +10,14 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.actions.wanted import read_checked_lock, read_lock, read_sets
+from ..module_utils.actions.wanted import read_lock, read_sets
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
+from ..module_utils.documents.readable import readable_names
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
 from ..plugin_utils.control import search_folders, source_list, warn
-from ..plugin_utils.options import ARGUMENTS, refuse_options
-from ..plugin_utils.settings import PlaySettings
+from ..plugin_utils.options import ARGUMENTS, play_settings, refuse_options
 
 _POOL = "pin_images_pool"
 _SHOWN = 3
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
                 "settings": {"type": "list", "elements": "str", "required": True},
             },
         )
-        play = PlaySettings.of_task(task_vars or {}, arguments["options"], arguments["defaults"])
+        play = play_settings(task_vars or {}, arguments)
         refusal = refuse_options(play, arguments)
         if refusal:
             return {**result, **refusal}
@@ -60,7 +60,6 @@ class ActionModule(ActionBase):
             os.path.expanduser(settings[name] or "")
             for name in ("pin_images_lock", "pin_images_lock_checksum")
         )
-        lock = None
         if checksum and not path:
             raise EdgefleetError(
                 "pin_images_lock_checksum",
@@ -68,19 +67,16 @@ class ActionModule(ActionBase):
                 "Give pin_images_lock as well.",
             )
         if path:
-            lock = (
-                read_checked_lock(host, path, checksum, folders)
-                if checksum
-                else read_lock(host, path, folders)
-            )
-            sets = lock.pinned_image_sets(path)
+            file = read_lock(host, path, folders, checksum)
+            sets, lock = file.lock.pinned_image_sets(path), lock_document(file.lock)
+            wanted_by = f"lock {file.path}, SHA-256 {file.sha256}"
         else:
-            sets = read_sets(host, source_list(settings["pin_images_sets"]), folders)
+            sets, lock = read_sets(host, source_list(settings["pin_images_sets"]), folders), None
+            names = readable_names([one.name for one in sets], _SHOWN)
+            wanted_by = f"{'set' if len(sets) == 1 else 'sets'} {names}"
         for one in sets:
             if one.repeated:
                 shown = ", ".join(one.repeated[:_SHOWN])
                 warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
-        return {
-            "references": {pool: list(references_for_pool(sets, pool)) for pool in pools},
-            "lock": lock_document(lock) if lock else None,
-        }
+        references = {pool: list(references_for_pool(sets, pool)) for pool in pools}
+        return {"references": references, "lock": lock, "wanted_by": wanted_by}

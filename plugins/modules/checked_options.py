@@ -23,20 +23,9 @@ options:
         one that is another one here than the inventory says, as a variable of the play is, holds for all.
     type: dict
     required: true
-  defaults:
-    description: What holds for a node whose inventory says nothing, by the names of the variables.
-    type: dict
-    required: true
-  spec:
-    description: What the options must be, as the C(options) of an entry point in a role's C(meta/argument_specs.yml).
-    type: dict
-    required: true
-  least:
-    description: The least that numbers may be, by the names of the variables.
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - edgefleet.crio.attributes
+  - edgefleet.crio.checks
 author:
   - edgefleet.crio contributors (@edgefleet)
 """
@@ -45,14 +34,15 @@ EXAMPLES = r"""
 - name: Check how many pulls are tried
   edgefleet.crio.checked_options:
     options:
-      retries: "{{ retries }}"
+      pull_retries: "{{ pull_retries }}"
     defaults:
-      retries: 4
+      pull_retries: 4
     spec:
-      retries:
+      pull_retries:
         type: int
     least:
-      retries: 0
+      pull_retries: 0
+    prefix: pull_
   run_once: true
 """
 

@@ -31,6 +31,12 @@ options:
       - Name of the variable with the result that ended the run for a node; not defined, empty or that of a skipped task where nothing did.
     type: str
     required: true
+  wanted:
+    description:
+      - Name of the variable with the result of M(edgefleet.crio.wanted_images), of which is said what the nodes were held against. Empty
+        for nothing.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - edgefleet.crio.attributes
 author:
@@ -43,10 +49,19 @@ EXAMPLES = r"""
     path: build/run.json
     steps: [look, image_pull_result]
     failure: failed_step
+    wanted: read
   run_once: true
 """
 
 RETURN = r"""
+wanted:
+  description: What nodes were held against, C(wanted_by), and which (C(nodes)), once for each that differs.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - nodes: [site-001, site-002]
+      wanted_by: sets base, site
 nodes:
   description:
     - For each node, what became of it, with the images that are not simply present and how the node deviates.

@@ -37,20 +37,9 @@ options:
     type: list
     elements: str
     required: true
-  defaults:
-    description: What holds for a node whose inventory says nothing, by the names of the variables.
-    type: dict
-    required: true
-  spec:
-    description: What the options must be, as M(edgefleet.crio.checked_options) checks it before anything is read.
-    type: dict
-    required: true
-  least:
-    description: The least that numbers may be, by the names of the variables.
-    type: dict
-    default: {}
 extends_documentation_fragment:
   - edgefleet.crio.attributes
+  - edgefleet.crio.checks
 author:
   - edgefleet.crio contributors (@edgefleet)
 """
@@ -72,6 +61,7 @@ EXAMPLES = r"""
       pin_images_lock_checksum: {type: str}
       pin_images_sets: {type: raw}
       pin_images_pool: {type: str}
+    prefix: pin_images_
   register: read
   run_once: true
 """
@@ -98,4 +88,8 @@ wanted:
     lock:
       description: The lock's content, C(null) when sets were read.
       type: dict
+    wanted_by:
+      description: What the references were read from, the lock with its SHA-256 value, or the names of the sets.
+      type: str
+      sample: "sets base, site"
 """

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -19,9 +20,22 @@ ARGUMENTS: dict[str, Any] = {
     "defaults": {"type": "dict", "required": True},
     "spec": {"type": "dict", "required": True},
     "least": {"type": "dict", "default": {}},
+    "prefix": {"type": "str", "required": True},
+    "others": {"type": "list", "elements": "str", "default": []},
 }
 # What the filter bool understands; Ansible's check of arguments takes more for one, as 'y'.
 _BOOLEANS = {"true", "yes", "on", "1", "false", "no", "off", "0"}
+
+
+def play_settings(variables: Mapping[str, Any], arguments: Mapping[str, Any]) -> PlaySettings:
+    """Return what the nodes of the play are set to.
+
+    :param variables: those of the task.
+    :param arguments: those of the task, of :data:`ARGUMENTS`.
+    """
+    return PlaySettings.of_task(
+        variables, arguments["options"], arguments["defaults"], arguments["prefix"]
+    )
 
 
 def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,21 +43,32 @@ def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str
 
     :param arguments: those of the task, of :data:`ARGUMENTS`.
     """
-    validator = ArgumentSpecValidator(arguments["spec"])
-    groups = play.alike(arguments["options"])
-    for group in groups:
-        problems = _problems(validator, group.settings, arguments)
-        if problems:
-            said = "; ".join(" ".join(one.split()) for one in problems)
-            return group.refuse(groups, f"{said}. No node was touched.")
+    misnamed = play.unknown({*arguments["options"], *arguments["others"]})
+    checks = ((misnamed, _misnamed), (play.alike(arguments["options"]), _problems))
+    for groups, problems_of in checks:
+        for group in groups:
+            problems = problems_of(group.settings, arguments)
+            if problems:
+                said = "; ".join(" ".join(one.split()) for one in problems)
+                return group.refuse(groups, f"{said}. No node was touched.")
     return {}
 
 
-def _problems(
-    validator: ArgumentSpecValidator, options: Mapping[str, Any], arguments: Mapping[str, Any]
-) -> list[str]:
+def _misnamed(names: Iterable[str], arguments: Mapping[str, Any]) -> list[str]:
+    """Say which options there are none of, and which are probably meant."""
+    prefix = arguments["prefix"]
+    # With what all of them begin with, each would be near.
+    known = [one[len(prefix) :] for one in (*arguments["options"], *arguments["others"])]
+    near = {name: get_close_matches(name[len(prefix) :], known, n=1) for name in names}
+    return [
+        f"there is no option {name}" + "".join(f", {prefix}{one} may be meant" for one in meant)
+        for name, meant in near.items()
+    ]
+
+
+def _problems(options: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with options: their types and choices first, then what else means nothing."""
-    validated = validator.validate(dict(options))
+    validated = ArgumentSpecValidator(arguments["spec"]).validate(dict(options))
     numbers = validated.validated_parameters
     return (
         list(validated.error_messages)

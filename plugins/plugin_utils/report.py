@@ -96,6 +96,19 @@ def node_report(
     }
 
 
+def wanted_lines(wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each lock, or group of sets, that nodes were held against.
+
+    :param wanted: each ``wanted_by``, what it is, and its ``nodes``.
+    """
+    if len(wanted) == 1:
+        return [f"wanted by {wanted[0]['wanted_by']}"]
+    return [
+        f"wanted on {readable_names(one['nodes'], _SHOWN_MAX)} by {one['wanted_by']}"
+        for one in wanted
+    ]
+
+
 def node_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return a line for each node, those that need a person last, with what failed; then the sum."""
     width = max((len(name) for name in nodes), default=0)

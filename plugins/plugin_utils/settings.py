@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -39,15 +40,21 @@ class SameSettings:
 class PlaySettings:
     """What the nodes of a play are set to, by their names and those of the variables.
 
-    Of a node, it lacks what only that node can tell: what variables of the play make of a setting,
-    node by node.
+    Of a node, ``of_nodes`` lacks what only that node can tell: what variables of the play make of a
+    setting, node by node. ``names`` has the names of all variables of a node that begin as
+    settings do.
     """
 
     of_nodes: Mapping[str, Mapping[str, Any]]
+    names: Mapping[str, AbstractSet[str]]
 
     @classmethod
     def of_task(
-        cls, variables: Mapping[str, Any], own: Mapping[str, Any], defaults: Mapping[str, Any]
+        cls,
+        variables: Mapping[str, Any],
+        own: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        prefix: str,
     ) -> PlaySettings:
         """Return what the task of one node sees of all nodes.
 
@@ -57,30 +64,47 @@ class PlaySettings:
         :param variables: those of the task.
         :param own: the settings of the node at hand, as its task has them.
         :param defaults: what holds for a node for which the inventory says nothing.
+        :param prefix: what the names of settings begin with.
         """
-        mine = plain(own)
-        # Ansible puts a node's variables together each time it is asked for them.
-        told = {
-            node: _told(mine, variables["hostvars"][node], defaults)
-            for node in variables["ansible_play_hosts_all"]
-        }
+        mine, told, names = plain(own), {}, {}
+        for node in variables["ansible_play_hosts_all"]:
+            # Ansible puts a node's variables together each time it is asked for them.
+            of_node = variables["hostvars"][node]
+            told[node] = _told(mine, of_node, defaults)
+            names[node] = {name for name in of_node if name.startswith(prefix)}
         seen = told[variables["inventory_hostname"]]
         for_all = {name: one for name, one in mine.items() if name not in seen or seen[name] != one}
-        return cls({node: {**settings, **for_all} for node, settings in told.items()})
+        of_play = {name for name in variables if name.startswith(prefix)}
+        of_play -= names[variables["inventory_hostname"]]
+        return cls(
+            {node: {**settings, **for_all} for node, settings in told.items()},
+            {node: found | of_play for node, found in names.items()},
+        )
 
     def alike(self, names: Collection[str]) -> list[SameSettings]:
         """Return what nodes are set to under these names, each that differs once."""
-        found: list[SameSettings] = []
-        for node, told in self.of_nodes.items():
-            if not told.keys() >= set(names):
-                continue
-            settings = {name: told[name] for name in names}
-            known = next((one for one in found if one.settings == settings), None)
-            if known is None:
-                known = SameSettings(settings, [])
-                found.append(known)
-            known.nodes.append(node)
-        return found
+        return _alike(
+            (node, {name: told[name] for name in names})
+            for node, told in self.of_nodes.items()
+            if told.keys() >= set(names)
+        )
+
+    def unknown(self, known: Collection[str]) -> list[SameSettings]:
+        """Return what looks like a setting and is none of those known, by the nodes that have it."""
+        return _alike(
+            (node, dict.fromkeys(sorted(names - set(known)))) for node, names in self.names.items()
+        )
+
+
+def _alike(of_nodes: Iterable[tuple[str, dict[str, Any]]]) -> list[SameSettings]:
+    found: list[SameSettings] = []
+    for node, settings in of_nodes:
+        known = next((one for one in found if one.settings == settings), None)
+        if known is None:
+            known = SameSettings(settings, [])
+            found.append(known)
+        known.nodes.append(node)
+    return found
 
 
 def _told(

@@ -92,3 +92,16 @@ def test_the_report_reads_what_the_roles_register() -> None:
     # leaves.
     told = {"__pin_images_look", "__pin_images_content", "runtime_reload_result"}
     assert read == set(steps) - told
+
+
+def test_names_that_look_like_options_of_pin_images() -> None:
+    """The role refuses a name that is no option; those that only the playbooks take it knows."""
+    root = ROLES[0].parent / "pin_images"
+    options = yaml.safe_load((root / "defaults/main.yml").read_text())
+    others = yaml.safe_load((root / "vars/main.yml").read_text())["__pin_images_others"]
+    taken = {
+        name
+        for path in root.parent.parent.glob("playbooks/*.yml")
+        for name in re.findall(r"\bpin_images_\w+", path.read_text())
+    }
+    assert taken - set(options) == set(others)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.edgefleet.crio.plugins.doc_fragments.node import ModuleDocFragment
 from hypothesis import settings
 from unit.fake_host import FakeHost
 
+_DOC_FRAGMENTS = "ansible_collections.edgefleet.crio.plugins.doc_fragments"
 # The same examples every time, and no deadline on machines that are shared.
 settings.register_profile("gates", derandomize=True, deadline=None)
 settings.load_profile("gates")
@@ -57,11 +58,9 @@ def _documented_options(module: Any) -> dict[str, Any]:
     document = yaml.safe_load(module.DOCUMENTATION)
     options: dict[str, Any] = {}
     for fragment in document.get("extends_documentation_fragment", ()):
-        part = fragment.rpartition(".")[2]
-        if part in ("node", "attributes"):
-            # These have no options.
-            continue
-        text = getattr(ModuleDocFragment, part.upper())
+        file, _dot, part = fragment.removeprefix("edgefleet.crio.").partition(".")
+        fragments = import_module(f"{_DOC_FRAGMENTS}.{file}").ModuleDocFragment
+        text = getattr(fragments, part.upper() or "DOCUMENTATION")
         options.update(yaml.safe_load(text).get("options", {}))
     for name, option in document["options"].items():
         options[name] = {**options.get(name, {}), **option}

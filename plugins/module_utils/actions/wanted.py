@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Sequence
 
-from ..documents.checksum import check_content, parse_checksum_file, parse_checksum_value
+from ..documents.checksum import (
+    check_content,
+    checksum_of,
+    parse_checksum_file,
+    parse_checksum_value,
+)
 from ..documents.lock import InvalidLock, Lock
 from ..documents.lock_file import parse_lock
 from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
@@ -47,29 +53,38 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
     return found
 
 
-def read_lock(host: Host, path: str, folders: Sequence[str]) -> Lock:
-    """Read a lock file.
+@dataclass(frozen=True)
+class LockFile:
+    """A lock as it was read.
 
-    :raises EdgefleetError: when it is not there, of a newer version or contradicts itself.
+    ``path`` is absolute, ``sha256`` the value of the file's content in hexadecimal digits.
     """
-    located = find(host, path, folders, _LOCK_NEEDED)
-    return _lock_in(host.read(located) or "", located)
+
+    lock: Lock
+    path: str
+    sha256: str
 
 
-def read_checked_lock(host: ControlHost, path: str, checksum: str, folders: Sequence[str]) -> Lock:
-    """Read a lock file whose content must have a checksum; nothing of it is parsed before.
+def read_lock(host: ControlHost, path: str, folders: Sequence[str], checksum: str = "") -> LockFile:
+    """Read a lock file. Where its content must have a checksum, nothing of it is parsed before.
 
     :param checksum: a SHA-256 value, or the path of a file as ``sha256sum`` writes it.
-    :raises EdgefleetError: when the content is another one, and as :func:`read_lock`.
+    :raises EdgefleetError: when it is not there, has another checksum, is of a newer version or
+        contradicts itself.
     """
     located = find(host, path, folders, _LOCK_NEEDED)
     value, origin = parse_checksum_value(checksum), "pin_images_lock_checksum"
-    if value is None:
+    if checksum and value is None:
         origin = find(host, checksum, folders)
         value = parse_checksum_file(host.read(origin) or "", located.rpartition("/")[2], origin)
     content = b"".join(host.read_chunks(located))
-    check_content(content, value, located, origin)
-    return _lock_in(content.decode("utf-8", errors="backslashreplace"), located)
+    sha256 = checksum_of(content)
+    if value:
+        check_content(sha256, value, located, origin)
+    text = content.decode("utf-8", errors="backslashreplace")
+    lock = parse_lock(load_documents(text, located), located)
+    _refuse_emptied(lock, located)
+    return LockFile(lock, located, sha256)
 
 
 def find(host: Host, path: str, folders: Sequence[str], needed: str = "Check the path.") -> str:
@@ -109,12 +124,13 @@ def sets_at(host: Host, path: str) -> list[PinnedImageSet]:
     return [one for document, file in documents for one in parse_pinned_image_sets(document, file)]
 
 
-def _lock_in(text: str, located: str) -> Lock:
-    lock = parse_lock(load_documents(text, located), located)
-    # Its nodes would unpin everything. A lock made within a run may lack what no registry has.
+def _refuse_emptied(lock: Lock, located: str) -> None:
+    """Refuse a lock with a set that wants nothing: its nodes would unpin everything.
+
+    A lock made within a run may lack what no registry has.
+    """
     wanted = {name for image in lock.images for name in image.sets}
     empty = [name for name in lock.sets if name not in wanted]
     if empty:
         cause = f"no image is asked for by set {min(empty)!r}"
         raise InvalidLock(f"reading the lock {located}", cause, "Lock again.")
-    return lock

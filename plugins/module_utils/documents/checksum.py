@@ -42,12 +42,16 @@ def parse_checksum_file(text: str, name: str, origin: str) -> str:
     raise WrongChecksum(f"reading the checksum {origin}", cause, "Write it with sha256sum.")
 
 
-def check_content(content: bytes, value: str, path: str, origin: str) -> None:
-    """Compare a file's content with its SHA-256 value.
+def checksum_of(content: bytes) -> str:
+    """Return the SHA-256 value of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_content(found: str, value: str, path: str, origin: str) -> None:
+    """Compare the SHA-256 value of a file's content with the one that is asked for.
 
     :raises WrongChecksum: when it is another one.
     """
-    found = hashlib.sha256(content).hexdigest()
     if found != value:
         raise WrongChecksum(
             f"checking {path}",

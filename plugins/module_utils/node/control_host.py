@@ -82,7 +82,8 @@ class LocalControlHost(LocalHost):
     def read_chunks(self, path: str) -> Generator[bytes, None, None]:
         """See :meth:`ControlHost.read_chunks`."""
         try:
-            with open(path, "rb") as stream:
+            # A pipe in the place of a file would block for ever: it reads as empty.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
                 yield from _chunks(stream)
         except OSError as error:
             raise HostError(f"reading {path}", str(error.strerror)) from None

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.actions.wanted import (
-    read_checked_lock,
     read_lock,
     read_sets,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.errors import EdgefleetError
+from unit.blob_host import BlobHost
 from unit.fake_host import FakeHost
 from unit.plain_sets import FOLDERS, REFERENCE, a_set
 
@@ -69,24 +69,26 @@ def test_refused(host: FakeHost, files: dict[str, str], sources: list[Any], said
     assert said in str(caught.value)
 
 
-def test_lock(host: FakeHost) -> None:
+def test_lock() -> None:
     """A lock is looked for in the same places."""
-    host.files = {"/here/l.yml": "version: 9\n"}
+    host = BlobHost()
+    host.blobs = {"/here/l.yml": b"version: 9\n"}
     with pytest.raises(EdgefleetError, match=r"reading the lock /here/l\.yml: it has version 9"):
         read_lock(host, "l.yml", FOLDERS)
     absent = r"there is no /play/m and no /here/m\. Check the path, or make the lock with lock_im"
     with pytest.raises(EdgefleetError, match=absent):
         read_lock(host, "m", FOLDERS)
     with pytest.raises(EdgefleetError, match=absent):
-        read_checked_lock(host, "m", "a" * 64, FOLDERS)
+        read_lock(host, "m", FOLDERS, "a" * 64)
 
 
-def test_a_lock_that_was_emptied(host: FakeHost) -> None:
+def test_a_lock_that_was_emptied() -> None:
     """A set without any image would unpin what it wanted, also one that left all out."""
+    host = BlobHost()
     emptied = "version: 1\nplatforms: [linux/amd64]\nimages: []\nlayers: {}\nsets:\n- name: base\n"
     left_out = f"  excluded:\n  - {{image: '{REFERENCE}', pattern: '*', reason: ''}}\n"
     for more in ("", left_out):
-        host.files = {"/here/l.yml": f"{emptied}  pool: edge\n{more}"}
+        host.blobs = {"/here/l.yml": f"{emptied}  pool: edge\n{more}".encode()}
         with pytest.raises(
             EdgefleetError, match=r"l\.yml: no image is asked for by set 'base'\. L"
         ):

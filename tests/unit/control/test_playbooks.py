@@ -142,6 +142,16 @@ def test_a_source_that_is_no_node(tmp_path: Path) -> None:
     assert "UNREACHABLE" not in output
 
 
+def test_locking_with_a_name_of_no_option(tmp_path: Path) -> None:
+    """Another platform would be locked than was meant; those of the other playbooks are known."""
+    given = {"pin_images_platform": "linux/arm64", "pin_images_lock": "x", "pin_images_deep": True}
+    code, output = play(tmp_path, "lock_images", "-e", json.dumps(given))
+    assert code == 2, output
+    said = "there is no option pin_images_platform, pin_images_platforms may be meant. No node was"
+    assert said in output
+    assert "Lock the images" not in output
+
+
 ROLE = """
 - hosts: edge
   gather_facts: false

@@ -197,7 +197,7 @@ class TestCheckedOptions:
         defaults = {"retries": 4, "conflict": "fail"}
         result = run_action(
             checked_options, variables=variables, options=defaults, defaults=defaults,
-            spec=self.SPEC, least={"retries": 0},
+            spec=self.SPEC, least={"retries": 0}, prefix="re",
         )  # fmt: skip
         assert bool(result.get("failed")) == ("msg" in result)
         return str(result.get("msg", ""))
@@ -238,13 +238,61 @@ class TestCheckedOptions:
             "ansible_play_hosts_all": ["a"],
             "hostvars": {"a": {}},
         }
-        checks = {"variables": variables, "defaults": options, "spec": spec, "least": {}}
+        checks = {
+            "variables": variables, "defaults": options, "spec": spec, "least": {}, "prefix": "x_",
+        }  # fmt: skip
         message = run_action(checked_options, options=options, **checks)["msg"]
         assert message == f"{said}. No node was touched."
         fine = {"deep": "Yes", "pool": ""}
         assert "msg" not in run_action(
             checked_options, options=fine, **{**checks, "defaults": fine}
         )
+
+    @pytest.mark.parametrize(
+        ("of_a", "of_b", "of_play", "said"),
+        [
+            ({}, {"pin_lok": 1}, {}, "for b: there is no option pin_lok, pin_lock may be meant"),
+            (
+                {"pin_lok": 1},
+                {"pin_lok": 2},
+                {},
+                "there is no option pin_lok, pin_lock may be meant",
+            ),
+            ({}, {}, {"pin_x": 1}, "there is no option pin_x"),
+            (
+                {"pin_b": 1},
+                {},
+                {"pin_x": 1, "pin_y": 1},
+                "for a: there is no option pin_b; there is no option pin_x; there is no option pin_y.",
+            ),
+            (
+                {},
+                {"pin_lok": 1, "pin_lock": "n"},
+                {},
+                "for b: there is no option pin_lok, pin_lock",
+            ),
+        ],
+    )
+    def test_names_of_no_option(
+        self,
+        run_action: RunAction,
+        of_a: dict[str, Any],
+        of_b: dict[str, Any],
+        of_play: dict[str, Any],
+        said: str,
+    ) -> None:
+        """They are most likely misspelt, and would be ignored; before what options are set to."""
+        variables = {
+            "inventory_hostname": "a", "ansible_play_hosts_all": ["a", "b"],
+            "hostvars": {"a": of_a, "b": of_b}, **of_a, **of_play, "pin_lock": "x", "pin_other": 1,
+        }  # fmt: skip
+        checks = {
+            "options": {"pin_lock": "x"}, "defaults": {"pin_lock": ""}, "prefix": "pin_",
+            "spec": {"pin_lock": {"type": "str"}}, "others": ["pin_other"],
+        }  # fmt: skip
+        result = run_action(checked_options, variables=variables, **checks)
+        assert result["msg"].startswith(said)
+        assert result["msg"].endswith(". No node was touched.")
 
 
 def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:
@@ -254,7 +302,7 @@ def wanted_of(run_action: RunAction, **settings: Any) -> dict[str, Any]:
     result = run_action(
         wanted_images, variables=variables, options=given, defaults=DEFAULTS,
         settings=[name for name in given if name != "pin_images_pool"],
-        spec={name: {"type": "raw"} for name in given},
+        spec={name: {"type": "raw"} for name in given}, prefix="pin_images_",
     )  # fmt: skip
     if "wanted" not in result:
         return result
@@ -270,6 +318,7 @@ class TestWantedImages:
         """The references of each pool; no lock."""
         result = wanted_of(run_action, sets=[SET], pool="edge")
         assert result["references"] == {"edge": [A, B]}
+        assert result["wanted_by"] == "set base"
         assert "failed" not in result
         assert (result["lock"], result["changed"]) == (None, False)
 
@@ -306,6 +355,8 @@ class TestWantedImages:
         result = wanted_of(run_action, lock="site.lock.yml", pool="edge")
         assert result["references"] == {"edge": [A, B]}
         assert result["lock"] == LOCK
+        sha256 = hashlib.sha256(json.dumps(LOCK).encode()).hexdigest()
+        assert result["wanted_by"] == f"lock {tmp_path}/site.lock.yml, SHA-256 {sha256}"
 
     @pytest.mark.parametrize("kind", ["value", "file"])
     def test_a_lock_and_its_checksum(
@@ -845,13 +896,18 @@ class TestPinReport:
         printed: list[str],
         written: list[tuple[str, int, str]],
     ) -> None:
-        """Both nodes are there, on the screen and in the file."""
+        """Both nodes are there, on the screen and in the file, and what they were held against."""
+        wanted = [{"wanted_by": "set base", "nodes": ["n1", "n2"]}]
+        read = {"wanted": [{**wanted[0], "references": {"edge": [A]}}]}
         result = run_action(
-            pin_report, variables=self.variables(), steps=["look"], failure="fail", path="run.json"
-        )
+            pin_report, variables={**self.variables(), "read": read}, steps=["look"],
+            failure="fail", path="run.json", wanted="read",
+        )  # fmt: skip
+        assert printed[0] == "wanted by set base"
         assert printed[-3] == "1 converged, 1 unreachable"
         text = (tmp_path / "run.json").read_text()
-        assert text == json.dumps({"nodes": result["nodes"]}, indent=2) + "\n"
+        document = {"wanted": wanted, "nodes": result["nodes"]}
+        assert text == json.dumps(document, indent=2) + "\n"
         assert {name: (one["state"], one["message"]) for name, one in result["nodes"].items()} == {
             "n1": ("converged", ""), "n2": ("unreachable", "x"),
         }  # fmt: skip

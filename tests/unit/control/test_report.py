@@ -12,7 +12,11 @@ import pytest
 import yaml
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import CAUSES
 from ansible_collections.edgefleet.crio.plugins.plugin_utils.remedies import remedy_for
-from ansible_collections.edgefleet.crio.plugins.plugin_utils.report import node_lines, node_report
+from ansible_collections.edgefleet.crio.plugins.plugin_utils.report import (
+    node_lines,
+    node_report,
+    wanted_lines,
+)
 
 A, B = "example.com/a@d", "example.com/b@d"
 CONVERGED = {"converged": True, "wanted": 2, "missing": [], "removable": []}
@@ -312,6 +316,18 @@ def test_lines() -> None:
         "The next run tries again: a.",
     ]
     assert node_lines({}) == ["no nodes"]
+
+
+def test_what_nodes_were_held_against() -> None:
+    """Which nodes is said where they differ; nothing, where there is nothing to hold them against."""
+    one = {"wanted_by": "set base", "nodes": list("abcdefg")}
+    other = {"wanted_by": "lock /x.yml, SHA-256 0", "nodes": ["h"]}
+    assert wanted_lines([]) == []
+    assert wanted_lines([one]) == ["wanted by set base"]
+    assert wanted_lines([one, other]) == [
+        "wanted on a, b, c, d, e and 2 more by set base",
+        "wanted on h by lock /x.yml, SHA-256 0",
+    ]
 
 
 def test_a_long_story_is_shortened() -> None:

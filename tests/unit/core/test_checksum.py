@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.checksum import (
     WrongChecksum,
     check_content,
+    checksum_of,
     parse_checksum_file,
     parse_checksum_value,
 )
@@ -63,8 +64,8 @@ def test_files_that_do_not_say(text: str, count: str) -> None:
 def test_content() -> None:
     """Byte by byte, line breaks included."""
     value = hashlib.sha256(b"a: 1\r\n").hexdigest()
-    check_content(b"a: 1\r\n", value, "site.lock.yml", "sums")
+    check_content(checksum_of(b"a: 1\r\n"), value, "site.lock.yml", "sums")
     with pytest.raises(
         WrongChecksum, match=f"^checking site.lock.yml: its SHA-256 is .*, sums asks for {value}"
     ):
-        check_content(b"a: 1\n", value, "site.lock.yml", "sums")
+        check_content(checksum_of(b"a: 1\n"), value, "site.lock.yml", "sums")
