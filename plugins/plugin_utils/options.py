@@ -50,7 +50,7 @@ def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str
             problems = problems_of(group.settings, arguments)
             if problems:
                 said = "; ".join(" ".join(one.split()) for one in problems)
-                return group.refuse(groups, f"{said}. No node was touched.")
+                return group.refuse(groups, f"{said}.")
     return {}
 
 

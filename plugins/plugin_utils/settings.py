@@ -31,9 +31,10 @@ class SameSettings:
         """Return what a task fails with, and for which nodes where not all are set to the same.
 
         :param others: all that nodes are set to, these among them.
+        :param problem: one or more sentences.
         """
         whose = f"for {readable_names(self.nodes, _SHOWN)}: " if len(others) > 1 else ""
-        return {"failed": True, "msg": f"{whose}{problem}"}
+        return {"failed": True, "msg": f"{whose}{problem} No node was touched."}
 
 
 @dataclass(frozen=True)

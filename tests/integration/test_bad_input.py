@@ -188,6 +188,7 @@ def test_locks(tmp_path: Path, change: dict[str, Any], said: str) -> None:
         ("pin_images_retries", "many", "'pin_images_retries' is of type "),
         ("pin_images_deep", "perhaps", "'pin_images_deep' is of type "),
         ("pin_images_on_conflict", "mrge", "must be one of: fail, merge, got: mrge"),
+        ("pin_images_retrys", 5, "is no option pin_images_retrys, pin_images_retries may be meant"),
     ],
 )
 def test_options(tmp_path: Path, option: str, value: object, said: str) -> None:

@@ -382,6 +382,7 @@ class TestWantedImages:
         result = wanted_of(run_action, sets=[SET], lock_checksum="a" * 64, pool="edge")
         assert result["msg"] == (
             "pin_images_lock_checksum: there is no lock to check. Give pin_images_lock as well."
+            " No node was touched."
         )
 
     def test_failure(self, run_action: RunAction) -> None:
