@@ -41,7 +41,8 @@ def remedy_for(cause: str) -> Remedy:
 # The ways in which verify_images finds a node to deviate that pin_images does not mend by itself.
 _DEVIATIONS = {
     "overridden": Remedy(True, "Remove pinned_images there."),
-    "daemon_unreachable": Remedy(True, "See why CRI-O does not answer."),
+    # Its detail says what is needed.
+    "daemon_unreachable": Remedy(True, ""),
     "corrupt": Remedy(True, "Run pin_images with pin_images_deep."),
     "masked": Remedy(True, "Unmask crio.service."),
 }

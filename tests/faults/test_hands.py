@@ -119,13 +119,33 @@ def _retagged(site: Site) -> Iterator[None]:
         node.exec(["crictl", "rmi", tag])
 
 
-def _damage(site: Site, script: str) -> None:
-    """Damage a layer of an image, which no pod uses, in the store; only a deep run finds it."""
-    image = next(one for one in site.images if one.reference == _reference(site))
+def _layer_of(site: Site, reference: str) -> str:
+    """Return the folder in the store of the layer that an image has for itself."""
+    image = next(one for one in site.images if one.reference == reference)
     digest = image.platform().layers[-1].digest
     layers = json.loads(site.node.read(f"{_STORE}/overlay-layers/layers.json"))
     layer = next(one["id"] for one in layers if one["compressed-diff-digest"] == digest)
-    site.node.exec(["sh", "-euc", script, f"{_STORE}/overlay/{layer}/diff"])
+    return f"{_STORE}/overlay/{layer}"
+
+
+def _damage(site: Site, script: str) -> None:
+    """Damage a layer of an image, which no pod uses, in the store; only a deep run finds it."""
+    site.node.exec(["sh", "-euc", script, f"{_layer_of(site, _reference(site))}/diff"])
+
+
+def _half(site: Site) -> frozenset[str]:
+    """Return half of the images that the node has and no pod uses."""
+    unused = site.references(site.came_from) - {site.in_use}
+    return frozenset(sorted(unused)[::2])
+
+
+def _half_wipe(site: Site) -> None:
+    """Have CRI-O start on a store of which somebody has deleted half the layers."""
+    folders = [_layer_of(site, one) for one in sorted(_half(site))]
+    site.node.exec(["systemctl", "stop", "crio"])
+    site.node.exec(["rm", "-r", *folders])
+    site.node.exec(["systemctl", "start", "crio"])
+    site.node.wait_ready()
 
 
 def _damaged(name: str, script: str) -> Fault:
@@ -185,6 +205,13 @@ FAULTS = [
     _damaged("layer-emptied", 'find "$0" -mindepth 1 -delete'),
     *(_killed_while_healing(death) for death in _HEALING),
     Fault("store-wiped", around=_once(_wipe), whole=True, takes=anything, short=True),
+    Fault(
+        "store-half-wiped",
+        around=_once(_half_wipe),
+        whole=True,
+        takes=_half,
+        variables={"pin_images_deep": True},
+    ),
     Fault("masked", around=_masked, whole=False, said="masked"),
 ]
 

@@ -162,3 +162,24 @@ def test_nothing_goes_that_cannot_come_back(deep: Fleet, images: Images) -> None
     assert images[APART].reference in node.pinned()
     assert run(deep, **lock).rc == 0
     node.exec(["test", "-f", gone])
+
+
+def test_a_lost_record_of_an_image(deep: Fleet, images: Images) -> None:
+    """CRI-O then lists no image at all; each run says what to do, and once that is done it is whole."""
+    node = deep.node("node1")
+    lost = next(one["id"] for one in node.images() if images[APART].reference in one["repoDigests"])
+    node.exec(["rm", "-r", f"{STORE}/overlay-images/{lost}"])
+    commands = ["systemctl stop crio", "crio check --quick --repair", "systemctl start crio"]
+    for playbook in ("verify_images", "pin-images"):
+        failed = run(deep, playbook=playbook)
+        assert failed.rc != 0
+        assert f'image with ID "{lost}"' in failed.output
+        assert f": {'; '.join(commands)}. Then run again." in failed.output
+        assert failed.node("node1")["needs"] == "person"
+    for command in commands:
+        node.exec(command.split())
+    node.wait_ready()
+    healed = run(deep)
+    assert healed.rc == 0
+    assert healed.node("node1")["pulled"] == 1
+    assert {images[one].reference for one in (*SHARED, APART)} <= node.pinned()

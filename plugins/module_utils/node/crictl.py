@@ -20,6 +20,14 @@ _TIMEOUT = 30
 _HARMLESS = "unable to get usage for"
 _HARMLESS_TRIES = 10
 _HARMLESS_DELAY = 0.2
+# What is said of an image that the store lists and has no record of any more (containers/storage:
+# store.go); CRI-O then lists no image at all, and removes none. Its repair deletes what it does not
+# know, a layer that is being unpacked too: so CRI-O must not run, and that is not for us to decide.
+_UNREADABLE = "consider removing the image to resolve the issue"
+_REPAIR = (
+    "The store has lost a part of that image. Let the node do without CRI-O for a while: systemctl stop"
+    " crio; crio check --quick --repair; systemctl start crio. Then run again."
+)
 
 
 class Crictl:
@@ -59,10 +67,11 @@ class Crictl:
     def _answer(self, arguments: Sequence[str]) -> str:
         completed = self._run(arguments, self._host.run)
         if completed.rc != 0:
+            cause = readable_message(completed.stderr)
             raise CommandFailed(
                 f"asking CRI-O with 'crictl {arguments[0]}'",
-                readable_message(completed.stderr),
-                "CRI-O must be running.",
+                cause,
+                _REPAIR if _UNREADABLE in cause else "CRI-O must be running.",
                 completed,
             )
         return completed.stdout

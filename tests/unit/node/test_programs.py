@@ -87,6 +87,22 @@ def test_a_failure_has_its_command(host: FakeHost) -> None:
     }  # fmt: skip
 
 
+def test_an_image_of_which_the_store_lost_a_part(host: FakeHost) -> None:
+    """CRI-O runs, and lists nothing: what helps is another thing."""
+    printed = (
+        'level=fatal msg="listing images: rpc error: code = Unknown desc = locating item named'
+        ' \\"manifest\\" for image with ID \\"e62aab\\" (consider removing the image to resolve the'
+        ' issue): file does not exist"'
+    )
+    host.expect(crictl("images", "-o", "json", rc=1, stderr=printed))
+    with pytest.raises(CommandFailed) as caught:
+        Crictl(host).images()
+    said = str(caught.value)
+    assert 'locating item named "manifest" for image with ID "e62aab" (consider' in said
+    assert "systemctl stop crio; crio check --quick --repair; systemctl start crio." in said
+    assert "CRI-O must be running" not in said
+
+
 def test_up_to_1_28_status_was_a_program_of_its_own(host: FakeHost) -> None:
     """Where it is there, it is used."""
     host.programs["crio-status"] = "/usr/bin/crio-status"
