@@ -12,7 +12,7 @@ from ..errors import EdgefleetError
 from .component import Component, parse_component, unique
 from .json_text import iterate_json
 from .semver import Version, parse_range, parse_version
-from .shape import check_expansion, check_length, is_name, shown
+from .shape import check_length, is_name, shown
 from .yaml_text import load_documents
 
 # The label that names the catalog's folder within its image.
@@ -258,7 +258,6 @@ def _documents(text: str, where: str) -> Iterator[Any]:
         return
     check_length(text, _YAML_MAX, where)
     documents = load_documents(text, where)
-    check_expansion(documents, where)
     yield from documents
 
 

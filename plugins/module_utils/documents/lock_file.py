@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Mapping, NoReturn, Sequence
 
 from .lock import (
@@ -23,8 +24,8 @@ from .reference import is_tag, parse_digest_reference, validate_digest
 from .shape import is_name, shown
 
 _KEYS = ("version", "platforms", "sets", "images", "layers")
-# How much of a wrong value is worth showing, in characters.
-_SHOWN_MAX = 120
+# How many parts of a wrong value are worth showing: enough to find it by.
+_SHOWN_MAX = 5
 # Sizes are int64 (OCI image specification, descriptor.md), and no count of a layer is larger.
 _COUNT_MAX = 2**63 - 1
 _SET_KEYS, _SET_MORE = {"name", "pool"}, {"source", "excluded"}
@@ -114,13 +115,16 @@ def _is_left_out(value: Mapping[Any, Any]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return repr(value[:_SHOWN_MAX])
-    try:
-        return str(value)[:_SHOWN_MAX]
-    except ValueError:
-        # Python refuses to print very long numbers.
+    """Show what a list or mapping begins with; what is in those within stays unsaid."""
+    if isinstance(value, Mapping):
+        parts = [f"{shown(key)}: {shown(one)}" for key, one in islice(value.items(), _SHOWN_MAX)]
+    elif isinstance(value, list):
+        parts = [shown(one) for one in value[:_SHOWN_MAX]]
+    else:
         return shown(value)
+    more = ["..."] if len(value) > _SHOWN_MAX else []
+    inner = ", ".join(parts + more)
+    return f"{{{inner}}}" if isinstance(value, Mapping) else f"[{inner}]"
 
 
 def _images(value: Any, origin: str) -> tuple[LockedImage, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ..errors import EdgefleetError
 from .reference import parse_digest_reference
-from .shape import shown
+from .shape import is_name, shown
 
 KIND = "PinnedImageSet"
 _GROUP = "machineconfiguration.openshift.io/"
@@ -111,7 +111,7 @@ def _parse_openshift(document: Mapping[str, Any], origin: str) -> PinnedImageSet
     if kind != KIND or not str(version).startswith(_GROUP):
         raise InvalidPinnedImageSet(
             f"reading {origin}",
-            f"it holds a document of kind {kind!r}, apiVersion {version!r}",
+            f"it holds a document of kind {shown(kind)}, apiVersion {shown(version)}",
             f"Kind {KIND} of {_GROUP}v1 is needed.",
         )
     metadata = _mapping(document.get("metadata"), "metadata", origin)
@@ -130,7 +130,7 @@ def _parse_openshift(document: Mapping[str, Any], origin: str) -> PinnedImageSet
         if not isinstance(entry, Mapping) or set(entry) != {"name"}:
             raise InvalidPinnedImageSet(
                 f"reading {where}",
-                f"an entry of spec.pinnedImages is {entry!r}",
+                f"an entry of spec.pinnedImages is {shown(entry)}",
                 "Each entry is 'name: <reference>'.",
             )
     return _build(name, labels.get(POOL_LABEL), [entry["name"] for entry in entries], where, origin)
@@ -141,7 +141,7 @@ def _parse_plain(document: Mapping[str, Any], origin: str) -> PinnedImageSet:
     if unknown:
         raise InvalidPinnedImageSet(
             f"reading {origin}",
-            f"a set has the unknown key {unknown[0]!r}",
+            f"a set has the unknown key {shown(unknown[0])}",
             "A plain set has name, pool and images.",
         )
     name = _name(document.get("name"), "name", origin)
@@ -176,10 +176,10 @@ def _mapping(value: Any, key: str, where: str) -> Mapping[str, Any]:
 
 
 def _name(value: Any, key: str, where: str) -> str:
-    if isinstance(value, str) and value.strip() == value and value.isprintable() and value:
+    if is_name(value):
         return str(value)
     raise InvalidPinnedImageSet(
-        f"reading {where}", f"{key} is {value!r}", f"{key} must be a name of one line."
+        f"reading {where}", f"{key} is {shown(value)}", f"{key} must be a name of one line."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Iterator, Mapping, NoReturn
 
 from ..errors import EdgefleetError
 from .component import Component, parse_component, unique
-from .shape import check_expansion, check_length, is_name, shown
+from .shape import check_length, is_name, shown
 from .yaml_text import InvalidYaml, RepeatedKey, load_kubernetes_documents
 
 # A rendered platform has some megabytes. In characters.
@@ -81,7 +81,6 @@ def parse_workloads(text: str, origin: str) -> Workloads:
         if any(mark in text for mark in _TEMPLATE_MARKS):
             _refuse_template(origin, "it is a template and no YAML")
         raise
-    check_expansion(documents, origin)
     components: list[Component] = []
     unknown: Counter[str] = Counter()
     for one in _objects(documents, origin):

@@ -16,6 +16,7 @@ else:
     PYYAML_IMPORT_ERROR = None
 
 from ..errors import EdgefleetError
+from .shape import check_expansion
 
 # Wider than any line we write, so that a long reference never folds.
 _NEVER_FOLD = 1_000_000
@@ -46,6 +47,7 @@ def load_documents(text: str, origin: str) -> list[Any]:
     :param origin: the file's name, for the message.
     :raises InvalidYaml: with line and column, also where a key stands twice in a mapping; or when
         PyYAML is missing.
+    :raises TooLarge: when its aliases stand for more than any real document has.
     """
     return _documents(text, origin, _refuse_twice)
 
@@ -56,6 +58,7 @@ def load_kubernetes_documents(text: str, origin: str) -> tuple[list[Any], tuple[
     :param origin: the file's name, for the message.
     :returns: the documents, without empty ones, and such keys by their lines.
     :raises InvalidYaml: as :func:`load_documents`, but for these keys.
+    :raises TooLarge: as :func:`load_documents`.
     """
     repeated: set[RepeatedKey] = set()
     documents = _documents(
@@ -67,7 +70,7 @@ def load_kubernetes_documents(text: str, origin: str) -> tuple[list[Any], tuple[
 def _documents(text: str, origin: str, twice: _Twice) -> list[Any]:
     _require_pyyaml(f"reading {origin}")
     try:
-        documents = _load(text, twice)
+        documents = _load(text, origin, twice)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -85,12 +88,14 @@ class _Unusual(Exception):
     """Something in a document that only the whole of PyYAML knows to build."""
 
 
-def _load(text: str, twice: _Twice) -> list[Any]:
+def _load(text: str, origin: str, twice: _Twice) -> list[Any]:
     loader = _loader(twice)
     try:
         return _Builder(loader(text), twice).documents()
     except _Unusual:
-        return list(yaml.load_all(text, Loader=loader))
+        documents = list(yaml.load_all(text, Loader=loader))
+    check_expansion(documents, origin)
+    return documents
 
 
 class _Builder:

@@ -117,9 +117,9 @@ def test_names(value: Any, right: bool) -> None:
 def test_aliases_that_blow_up() -> None:
     """Few lines of YAML can stand for more than any memory; a few aliases are fine."""
     lines = ["- &a0 [x, x]"] + [f"- &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
-    check_expansion(load_documents("\n".join(lines[:10]), "f"), "f")
+    assert len(load_documents("\n".join(lines[:10]), "f")[0]) == 10
     with pytest.raises(TooLarge) as caught:
-        check_expansion(load_documents("\n".join(lines), "f"), "f")
+        load_documents("\n".join(lines), "f")
     assert str(caught.value) == (
         "reading f: its aliases stand for more than 20000000 values. Write it without aliases."
     )
@@ -132,7 +132,7 @@ def test_aliases_that_blow_up() -> None:
 def test_aliases_that_hold_themselves(text: str) -> None:
     """Nothing walks through a thing that has no end."""
     with pytest.raises(TooLarge, match="an alias in it holds itself"):
-        check_expansion(load_documents(text, "f"), "f")
+        load_documents(text, "f")
 
 
 def test_the_limit_of_aliases(monkeypatch: pytest.MonkeyPatch) -> None:

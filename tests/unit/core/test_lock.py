@@ -380,7 +380,14 @@ def test_one_document(documents: list[Any]) -> None:
         (document(images={}), "images is no list. Lock again."),
         (
             document(images=["x" * 121]),
-            f"an image is '{'x' * 120}'. It has reference, sets and platforms, and may have names and tags.",
+            f"an image is '{'x' * 80}...'. It has reference, sets and platforms, and may have names and tags.",
+        ),
+        (
+            document(images=[{str(n): [n] for n in range(6)}]),
+            (
+                "an image is {'0': a list, '1': a list, '2': a list, '3': a list, '4': a list, ...}."
+                " It has reference, sets and platforms, and may have names and tags."
+            ),
         ),
         (document(layers=[]), "layers is no mapping of digests to layers. Lock again."),
         (

@@ -77,19 +77,19 @@ def test_list_and_plain_sets() -> None:
         (None, "it holds a nothing"),
         ([], "it holds a list"),
         ((), "it holds a list"),
-        ({"kind": "List"}, "kind 'List', apiVersion None"),
-        ({"kind": "List", "items": {}}, "kind 'List', apiVersion None"),
-        ({"kind": "List", "items": "text"}, "kind 'List', apiVersion None"),
+        ({"kind": "List"}, "kind 'List', apiVersion nothing"),
+        ({"kind": "List", "items": {}}, "kind 'List', apiVersion nothing"),
+        ({"kind": "List", "items": "text"}, "kind 'List', apiVersion nothing"),
         ({"kind": "List", "items": ["text"]}, "it holds a str where a set should be"),
         ({"kind": "List", "items": [{"kind": "List", "items": []}]}, "kind 'List'"),
         ({"items": []}, "unknown key 'items'"),
-        ({"kind": "PinnedImageSet"}, "kind 'PinnedImageSet', apiVersion None"),
-        ({"apiVersion": f"{GROUP}v1"}, f"kind None, apiVersion '{GROUP}v1'"),
+        ({"kind": "PinnedImageSet"}, "kind 'PinnedImageSet', apiVersion nothing"),
+        ({"apiVersion": f"{GROUP}v1"}, f"kind nothing, apiVersion '{GROUP}v1'"),
         (openshift(kind="ConfigMap"), f"kind 'ConfigMap', apiVersion '{GROUP}v1'"),
         ({"kind": "ConfigMap", "apiVersion": "v1"}, "kind 'ConfigMap', apiVersion 'v1'"),
         (openshift(apiVersion="v1"), "apiVersion 'v1'"),
         (openshift(metadata=None), "metadata is nothing. metadata must be a mapping."),
-        (openshift(metadata={}), "metadata.name is None"),
+        (openshift(metadata={}), "metadata.name is nothing"),
         (openshift(metadata={"name": "a", "labels": "x"}), "metadata.labels is str"),
         (openshift(metadata={"name": "a\nb"}), "must be a name of one line"),
         (openshift(metadata={"name": "a", "labels": {ROLE: 7}}), "pool is 7"),
@@ -102,10 +102,10 @@ def test_list_and_plain_sets() -> None:
         ),
         (openshift(spec={"pinnedImages": {"a": 1}}), "spec.pinnedImages is mapping"),
         (openshift(spec={"pinnedImages": [APP]}), "an entry of spec.pinnedImages is"),
-        (openshift(spec={"pinnedImages": [["name"]]}), "an entry of spec.pinnedImages is ['name']"),
+        (openshift(spec={"pinnedImages": [["name"]]}), "an entry of spec.pinnedImages is a list"),
         (
             openshift(spec={"pinnedImages": [{"name": APP, "tag": "v1"}]}),
-            "an entry of spec.pinnedImages is {",
+            "an entry of spec.pinnedImages is a mapping",
         ),
         (
             openshift(spec={"pinnedImages": [{"name": "x:v1"}]}),
@@ -113,7 +113,7 @@ def test_list_and_plain_sets() -> None:
         ),
         ({"name": "a", "images": [APP], "labels": {}}, "unknown key 'labels'"),
         ({"name": "a", "images": [APP], "z": 1, "y": 1, "x": 1, 7: 1}, "unknown key '7'"),
-        ({"images": [APP]}, "name is None"),
+        ({"images": [APP]}, "name is nothing"),
         ({"name": " a", "images": [APP]}, "name is ' a'"),
         ({"name": "a", "images": "text"}, "images is str"),
         ({"name": "a", "images": [APP], "pool": ""}, "pool is ''"),
@@ -261,3 +261,19 @@ def test_the_whole_message_of_several_sets() -> None:
     assert str(caught.value) == (
         "looking for the images of pool 'edge': no set names that pool. There are no sets."
     )
+
+
+def test_a_message_stays_short() -> None:
+    """Whatever aliases make of a value, and however long it is."""
+    levels = ["x"]
+    for _level in range(7):
+        levels = [levels] * 9
+    long = "y" * 10_000
+    for document in (
+        openshift(spec={"pinnedImages": [levels]}), {"name": levels, "images": [APP]},
+        {"name": "a", "images": [APP], long: 1}, {"name": "a", "images": [APP], "pool": levels},
+        {"kind": long, "apiVersion": levels}, {"name": long + "\n", "images": [APP]},
+    ):  # fmt: skip
+        with pytest.raises(EdgefleetError) as caught:
+            parse_pinned_image_sets(document, "f.yml")
+        assert len(str(caught.value)) < 400
