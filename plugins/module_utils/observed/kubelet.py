@@ -55,6 +55,11 @@ COMMAND_LINE = "the kubelet's command line"
 _DROP_IN = ".conf"
 _NOTHING = ("", "null", "~")
 _NEXT_DOCUMENT = "---"
+# A mapping in one line. A colon behind a plain key needs a space, or it belongs to the key.
+_FLOW_PAIR = (
+    r"\s*(?:(?:\"[\w.]+\"|'[\w.]+')\s*:\s*|[\w.]+\s*:\s+)(?:\"[\w.%]+\"|'[\w.%]+'|[\w.%]+)\s*"
+)
+_FLOW_PATTERN = re.compile(rf"\{{(?:{_FLOW_PAIR}(?:,{_FLOW_PAIR})*,?)?\s*\}}")
 _NAMED_PATTERN = re.compile(rf"\b(?:{'|'.join(_READ)})\b")
 
 
@@ -176,7 +181,7 @@ def parse_kubelet_limits(
     drop_ins: Iterable[tuple[str, str]] = (),
     flags: Mapping[str, str] | None = None,
 ) -> KubeletLimits:
-    """Parse a KubeletConfiguration, JSON or block-style YAML, with all that is laid over it.
+    """Parse a KubeletConfiguration, JSON or plain YAML, with all that is laid over it.
 
     Nodes need not have a YAML library, and four keys are all that counts: their forms in block
     style are read here, any other form of them is refused rather than overlooked.
@@ -274,7 +279,7 @@ def _limits(merged: Mapping[str, Any], path: str, sources: Mapping[str, str]) ->
 
 
 def _read_block_yaml(text: str, path: str) -> dict[str, Any]:
-    """Read the keys that count from block-style YAML: scalars, and one level of mapping below a key."""
+    """Read the keys that count from block-style YAML: scalars, and one level of mapping at a key."""
     found: dict[str, Any] = {}
     below = ""
     for line in text.splitlines():
@@ -307,14 +312,26 @@ def _open_key(found: dict[str, Any], key: str, colon: str, value: str, path: str
         found[key] = None
     elif key in (_MERGE, GC_HIGH):
         found[key] = value
-    elif value == "{}":
-        found[key] = {}
     else:
-        raise _unreadable(path, f"{key} is written as {value!r}")
+        found[key] = _flow_mapping(key, value, path)
     return "" if value else key
+
+
+def _flow_mapping(key: str, value: str, path: str) -> dict[str, str]:
+    """Read ``{signal: threshold, ...}``, all in the line of its key."""
+    found = {}
+    if not _FLOW_PATTERN.fullmatch(value):
+        raise _unreadable(path, f"{key} is written as {value!r}")
+    for pair in value[1:-1].split(","):
+        signal, colon, amount = (one.strip().strip("'\"") for one in pair.partition(":"))
+        if colon:
+            found[signal] = amount
+    return found
 
 
 def _unreadable(path: str, cause: str) -> UnreadableKubeletConfig:
     return UnreadableKubeletConfig(
-        f"reading the kubelet's configuration {path}", cause, "JSON or block-style YAML is needed."
+        f"reading the kubelet's configuration {path}",
+        cause,
+        "JSON is needed, or YAML with a threshold a line.",
     )

@@ -1,7 +1,7 @@
 # Copyright: edgefleet.crio contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubelet's limits, from JSON and block-style YAML."""
+"""The kubelet's limits, from JSON and YAML."""
 
 from __future__ import annotations
 
@@ -82,6 +82,19 @@ def test_block_yaml() -> None:
     assert limits.eviction_reserve("nodefs.inodesFree", 1000)[0] == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "evictionHard: {memory.available: 100Mi, nodefs.available: 7%}\n",
+        "evictionHard: { 'memory.available': \"100Mi\" , \"nodefs.available\":'7%', } # why\n",
+    ],
+)
+def test_a_mapping_in_one_line(text: str) -> None:
+    """With quotes, or without."""
+    limits = parse_kubelet_limits(text, "/k")
+    assert limits.eviction == {"memory.available": ("100Mi",), "nodefs.available": ("7%",)}
+
+
 def test_json() -> None:
     """As OpenShift writes it."""
     text = '{"evictionHard": {"nodefs.inodesFree": "7%"}, "imageGCHighThresholdPercent": 80}'
@@ -131,7 +144,12 @@ def test_no_hard_eviction() -> None:
         ("imageGCHighThresholdPercent: high\n", "imageGCHighThresholdPercent is 'high'"),
         ('{"imageGCHighThresholdPercent": [80]}', "imageGCHighThresholdPercent is [80]"),
         ('{"evictionHard": {"a": null}}', "threshold 'None'"),
-        ("evictionHard: {a: 1}\n", "evictionHard is written as '{a: 1}'"),
+        ("evictionHard: {a: [1]}\n", "evictionHard is written as '{a: [1]}'"),
+        ("evictionHard: {a: {b: 1}}\n", "evictionHard is written as '{a: {b: 1}}'"),
+        ("evictionHard: {a:1}\n", "evictionHard is written as '{a:1}'"),
+        ("evictionHard: {a: 1\n", "evictionHard is written as '{a: 1'"),
+        ("evictionHard: {a: 1} b\n", "evictionHard is written as '{a: 1} b'"),
+        ("evictionHard: &x {a: 1}\n", "evictionHard is written as '&x {a: 1}'"),
         ("evictionHard:\n  - a\n", "'- a' below evictionHard is no 'signal: threshold'"),
         ("evictionHard:\n- a: 1%\n", "'- a: 1%' below evictionHard is no 'signal: threshold'"),
         ("evictionHard:\n\n# why\n-\n  a: 1%\n", "'-' below evictionHard is no 'signal: thresh"),
@@ -182,7 +200,7 @@ def test_the_whole_message() -> None:
         parse_kubelet_limits("[]", "/k.yaml")
     assert str(caught.value) == (
         "reading the kubelet's configuration /k.yaml: it is no mapping."
-        " JSON or block-style YAML is needed."
+        " JSON is needed, or YAML with a threshold a line."
     )
     with pytest.raises(UnreadableKubeletConfig) as caught:
         amount_of("lots", 1)
