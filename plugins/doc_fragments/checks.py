@@ -14,11 +14,11 @@ options:
   defaults:
     description: What holds for a node whose inventory says nothing, by the names of the variables.
     type: dict
-    required: true
+    default: {}
   spec:
     description: What the options must be, as the C(options) of an entry point in a role's C(meta/argument_specs.yml).
     type: dict
-    required: true
+    default: {}
   least:
     description: The least that numbers may be, by the names of the variables.
     type: dict

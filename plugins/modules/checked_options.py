@@ -22,7 +22,7 @@ options:
       - What the node at hand is set to, by the names of the variables. Those of the other nodes are taken from their inventory;
         one that is another one here than the inventory says, as a variable of the play is, holds for all.
     type: dict
-    required: true
+    default: {}
 extends_documentation_fragment:
   - edgefleet.crio.attributes
   - edgefleet.crio.checks

@@ -43,15 +43,25 @@ def standard_input() -> str:
 def source_list(value: Any) -> list[Any]:
     """Return the entries of a list that may be given as one string, as surveys and ``-e`` do.
 
-    Of those that are strings, and so paths, ``~`` is a home.
+    Such a string is YAML of lists and mappings, or paths, separated by commas or line breaks. Of
+    entries that are strings, and so paths, ``~`` is a home.
     """
     if value is None:
         return []
     if isinstance(value, str):
-        entries: list[Any] = [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
-    else:
-        entries = list(value) if isinstance(value, (list, tuple)) else [value]
+        value = _entries_of(value)
+    entries = list(value) if isinstance(value, (list, tuple)) else [value]
     return [os.path.expanduser(one) if isinstance(one, str) else one for one in entries]
+
+
+def _entries_of(text: str) -> list[Any]:
+    try:
+        documents = _documents_of(text, "a string")
+    except EdgefleetError:
+        documents = []
+    if documents and all(isinstance(one, (list, dict)) for one in documents):
+        return [entry for one in documents for entry in (one if isinstance(one, list) else [one])]
+    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
 
 
 def folder_to_write(path: str, problem: str, needed: str) -> str:
@@ -73,9 +83,13 @@ def structure(value: Any, origin: str) -> Any:
     """
     if not isinstance(value, str):
         return value
-    # Ansible tags its strings, and the YAML parser in C takes plain ones only.
-    documents = load_documents(str(value), origin)
+    documents = _documents_of(value, origin)
     return documents[0] if documents else None
+
+
+def _documents_of(text: str, origin: str) -> list[Any]:
+    # Ansible tags its strings, and the YAML parser in C takes plain ones only.
+    return load_documents(str(text), origin)
 
 
 def warn(text: str) -> None:

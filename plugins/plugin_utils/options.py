@@ -16,9 +16,9 @@ from .settings import PlaySettings
 
 #: What a task that checks options is given, as an argument spec.
 ARGUMENTS: dict[str, Any] = {
-    "options": {"type": "dict", "required": True},
-    "defaults": {"type": "dict", "required": True},
-    "spec": {"type": "dict", "required": True},
+    "options": {"type": "dict", "default": {}},
+    "defaults": {"type": "dict", "default": {}},
+    "spec": {"type": "dict", "default": {}},
     "least": {"type": "dict", "default": {}},
     "prefix": {"type": "str", "required": True},
     "others": {"type": "list", "elements": "str", "default": []},
