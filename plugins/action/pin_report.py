@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -48,13 +49,15 @@ class ActionModule(ActionBase):
             for name in variables["ansible_play_hosts_all"]
             if name not in in_play or look in hostvars[name]
         }
-        read = variables.get(arguments["wanted"]) or {}
-        wanted = [
-            {"wanted_by": one["wanted_by"], "nodes": one["nodes"]} for one in read.get("wanted", ())
-        ]
-        for line in [*wanted_lines(wanted), *node_lines(nodes)]:
+        held_against = _held_against(variables.get(arguments["wanted"]) or {})
+        for line in [*wanted_lines(held_against), *node_lines(nodes)]:
             Display().display(line)
-        document = {"wanted": wanted, "nodes": nodes}
+        document = {
+            "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "check_mode": self._task.check_mode,
+            "held_against": held_against,
+            "nodes": nodes,
+        }
         if arguments["path"]:
             try:
                 _write(arguments["path"], document)
@@ -69,6 +72,15 @@ class ActionModule(ActionBase):
         steps = {name: host.get(name) or {} for name in arguments["steps"]}
         failure = host.get(arguments["failure"]) or {}
         return node_report(steps, failure, is_in_play, self._task.check_mode)
+
+
+def _held_against(read: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the nodes of each lock, or group of sets, from the result of wanted_images."""
+    nodes: dict[str, list[str]] = {}
+    for one in read.get("wanted", ()):
+        # Nodes of one lock may differ in what else they are set to.
+        nodes.setdefault(one["wanted_by"], []).extend(one["nodes"])
+    return [{"wanted_by": wanted_by, "nodes": sorted(names)} for wanted_by, names in nodes.items()]
 
 
 def _write(path: str, document: dict[str, Any]) -> None:

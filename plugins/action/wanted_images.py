@@ -10,12 +10,13 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.actions.wanted import read_lock, read_sets
+from ..module_utils.actions.wanted import LockFile, read_lock, read_sets, twice_named
 from ..module_utils.documents.lock import lock_document
 from ..module_utils.documents.pinned_image_set import references_for_pool
 from ..module_utils.documents.readable import readable_names
 from ..module_utils.errors import EdgefleetError
 from ..module_utils.node.control_host import LocalControlHost
+from ..module_utils.node.host import Host
 from ..plugin_utils.control import search_folders, source_list, warn
 from ..plugin_utils.options import ARGUMENTS, play_settings, refuse_options
 
@@ -66,17 +67,34 @@ class ActionModule(ActionBase):
                 "there is no lock to check",
                 "Give pin_images_lock as well.",
             )
+        told = source_list(settings["pin_images_sets"])
         if path:
             file = read_lock(host, path, folders, checksum)
+            if told:
+                _warn_of_other_sets(file, host, told, folders)
             sets, lock = file.lock.pinned_image_sets(path), lock_document(file.lock)
             wanted_by = f"lock {file.path}, SHA-256 {file.sha256}"
         else:
-            sets, lock = read_sets(host, source_list(settings["pin_images_sets"]), folders), None
-            names = readable_names([one.name for one in sets], _SHOWN)
-            wanted_by = f"{'set' if len(sets) == 1 else 'sets'} {names}"
+            sets, lock = read_sets(host, told, folders), None
+            named = readable_names([f"{one.name} ({one.origin})" for one in sets], _SHOWN)
+            wanted_by = f"{'set' if len(sets) == 1 else 'sets'} {named}"
         for one in sets:
             if one.repeated:
-                shown = ", ".join(one.repeated[:_SHOWN])
-                warn(f"{one.origin}: set {one.name!r} names images twice: {shown}")
+                warn(twice_named(one))
         references = {pool: list(references_for_pool(sets, pool)) for pool in pools}
         return {"references": references, "lock": lock, "wanted_by": wanted_by}
+
+
+def _warn_of_other_sets(file: LockFile, host: Host, told: list[Any], folders: list[str]) -> None:
+    """Say which images of the sets the lock does not have: they changed, or others were meant."""
+    try:
+        wanted = {name for one in read_sets(host, told, folders) for name in one.references}
+    except EdgefleetError as error:
+        warn(f"{error} The lock {file.path} counts, and pin_images_sets was not compared with it.")
+        return
+    lacks = sorted(wanted - {image.reference for image in file.lock.images})
+    if lacks:
+        warn(
+            f"the lock {file.path} counts, and lacks {readable_names(lacks, _SHOWN)} of"
+            " pin_images_sets. Lock again, or leave pin_images_lock empty to take the sets."
+        )

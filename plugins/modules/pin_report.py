@@ -54,21 +54,105 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-wanted:
-  description: What nodes were held against, C(wanted_by), and which (C(nodes)), once for each that differs.
+ended:
+  description: When the report was made, in UTC. A run that was refused before any node was touched makes none.
+  returned: always
+  type: str
+  sample: "2026-01-31T02:15:00+00:00"
+check_mode:
+  description: Whether the run only predicted.
+  returned: always
+  type: bool
+held_against:
+  description: What nodes were held against, once for each lock or group of sets.
   returned: always
   type: list
   elements: dict
-  sample:
-    - nodes: [site-001, site-002]
-      wanted_by: sets base, site
+  contains:
+    wanted_by:
+      description: The lock with its SHA-256 value, or the sets.
+      type: str
+      sample: "set base (/srv/sets/base.yml)"
+    nodes:
+      description: The names of the nodes.
+      type: list
+      elements: str
 nodes:
-  description:
-    - For each node, what became of it, with the images that are not simply present and how the node deviates.
-    - In check mode C(plan), C(would_pin) and C(would_unpin) say what would be pulled, pinned and let go, and C(stays_free) how many
-      bytes of the image store the pulls would leave free, and whether their need is guessed.
-    - C(cause) says why a node failed, V(login), V(disk), V(unreachable), V(killed), V(python), V(busy), V(deviates) or V(other).
-    - C(needs) says who or what mends it, V(person), V(run) for the same run once more, V(pin_images), or nothing.
+  description: What became of each node, by its name.
   returned: always
   type: dict
+  contains:
+    state:
+      description: One of V(converged), V(changed), V(would change), V(failed) and V(unreachable).
+      type: str
+    cause:
+      description:
+        - Why a node failed, V(login), V(disk), V(unreachable), V(killed), V(python), V(busy), V(deviates) or V(other); else empty.
+      type: str
+    message:
+      description: What failed on what, the cause and what is needed, where the node failed.
+      type: str
+    needs:
+      description: Who or what mends it, V(person), V(run) for the same run once more, V(pin_images), or empty.
+      type: str
+    wanted:
+      description: How many images it should have.
+      type: int
+    pulled:
+      description: How many images were pulled.
+      type: int
+    removed:
+      description: How many images were removed, or would be.
+      type: int
+    bytes:
+      description: The bytes of the images that were pulled, compressed.
+      type: int
+    staged:
+      description: References whose old pins stay until a run can finish.
+      type: list
+      elements: str
+    deviations:
+      description: How a node that is not whole deviates, as M(edgefleet.crio.pinned_image_set_info) returns it.
+      type: list
+      elements: dict
+    images:
+      description: The images that are not simply present.
+      type: list
+      elements: dict
+      contains:
+        reference:
+          description: The image.
+          type: str
+        outcome:
+          description:
+            - As M(edgefleet.crio.pinned_image_set) and M(edgefleet.crio.image_content) return it, and V(not_removed) for one whose
+              removal failed.
+          type: str
+        cause:
+          description: Class of the failure as for M(edgefleet.crio.pinned_image_set), empty when there was none.
+          type: str
+        message:
+          description: What CRI-O said, or why it was left.
+          type: str
+        attempts:
+          description: How often it was tried.
+          type: int
+        bytes:
+          description: Its own part of the download, compressed.
+          type: int
+    plan:
+      description: In check mode, each C(reference) that would be pulled and its C(bytes), in the order of the pulls.
+      type: list
+      elements: dict
+    would_pin:
+      description: In check mode, references of present images that would be pinned.
+      type: list
+      elements: str
+    would_unpin:
+      description: In check mode, references whose pins would be let go.
+      type: list
+      elements: str
+    stays_free:
+      description: In check mode with pulls, the C(bytes) of the image store that they leave free, and whether their need is C(guessed).
+      type: dict
 """

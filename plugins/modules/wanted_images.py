@@ -20,16 +20,18 @@ options:
     description:
       - What the node at hand is set to, by the names of the variables. Those of the other nodes are taken from their inventory;
         one that is another one here than the inventory says, as a variable of the play is, holds for all.
-      - C(pin_images_lock) is the path of a lock that M(edgefleet.crio.image_lock) wrote. With it, sets are not read. Empty for none.
+      - C(pin_images_lock) is the path of a lock that M(edgefleet.crio.image_lock) wrote. It counts, and
+        sets are only compared with it, with a warning for what they want and it lacks. Empty for none.
       - C(pin_images_lock_checksum) is what the lock's content must be, as a SHA-256 value, or as the path of a file that C(sha256sum)
         wrote. It is checked before anything of the lock is used. Empty to take any; without a lock it is an error.
       - C(pin_images_sets) is the sets. An entry is the path of a YAML file or folder with PinnedImageSet documents, such a document
-        itself, or a plain set with C(name), C(images) and, unless it is for every pool, C(pool). A string stands for a list of paths,
-        separated by commas or line breaks. A relative path is looked for in the current directory, then beside the playbook.
+        itself, or a plain set with C(name), C(images) and, unless it is for every pool, C(pool). A string of YAML, or of
+        paths, separated by commas or line breaks, stands for a list. A relative path is looked for in the current directory, then
+        beside the playbook.
       - C(pin_images_pool) is the pool of the node, empty for none. Where sets name pools, that none names it is an error, as nodes
         would lose the pins of the pool that was meant; without a pool a node takes the sets for every pool alone.
     type: dict
-    required: true
+    default: {}
   settings:
     description:
       - The names of those options that tell what is wanted, or how a lock of it is made, all but C(pin_images_pool). Nodes with the same
@@ -89,7 +91,7 @@ wanted:
       description: The lock's content, C(null) when sets were read.
       type: dict
     wanted_by:
-      description: What the references were read from, the lock with its SHA-256 value, or the names of the sets.
+      description: What the references were read from, the lock with its SHA-256 value, or the first sets, each with where it stands.
       type: str
-      sample: "sets base, site"
+      sample: "sets base (/srv/sets/base.yml), site (/srv/sets/site.yml)"
 """

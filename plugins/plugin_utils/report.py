@@ -103,10 +103,12 @@ def wanted_lines(wanted: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     if len(wanted) == 1:
         return [f"wanted by {wanted[0]['wanted_by']}"]
-    return [
+    lines = [
         f"wanted on {readable_names(one['nodes'], _SHOWN_MAX)} by {one['wanted_by']}"
-        for one in wanted
+        for one in wanted[:_SHOWN_MAX]
     ]
+    more = len(wanted) - len(lines)
+    return [*lines, f"... and by {more} more (pin_images_result has all)"] if more else lines
 
 
 def node_lines(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:

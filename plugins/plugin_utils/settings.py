@@ -72,11 +72,10 @@ class PlaySettings:
             # Ansible puts a node's variables together each time it is asked for them.
             of_node = variables["hostvars"][node]
             told[node] = _told(mine, of_node, defaults)
-            names[node] = {name for name in of_node if name.startswith(prefix)}
+            names[node] = _beginning(of_node, prefix)
         seen = told[variables["inventory_hostname"]]
         for_all = {name: one for name, one in mine.items() if name not in seen or seen[name] != one}
-        of_play = {name for name in variables if name.startswith(prefix)}
-        of_play -= names[variables["inventory_hostname"]]
+        of_play = _beginning(variables, prefix) - names[variables["inventory_hostname"]]
         return cls(
             {node: {**settings, **for_all} for node, settings in told.items()},
             {node: found | of_play for node, found in names.items()},
@@ -95,6 +94,11 @@ class PlaySettings:
         return _alike(
             (node, dict.fromkeys(sorted(names - set(known)))) for node, names in self.names.items()
         )
+
+
+def _beginning(variables: Iterable[Any], prefix: str) -> set[str]:
+    # A file of variables may have a key that is no text: `on:` is a boolean.
+    return {name for name in variables if isinstance(name, str) and name.startswith(prefix)}
 
 
 def _alike(of_nodes: Iterable[tuple[str, dict[str, Any]]]) -> list[SameSettings]:

@@ -78,7 +78,9 @@ def test_thirty_images_on_three_nodes_then_nothing_to_do(fleet: Fleet, images: I
     """All present under their names, pinned, drop-in exact; then no change and no request."""
     sets = [str(fleet.set_file("all", images))]
     mark = fleet.lab.registry.mark()
-    assert fleet.pin(pin_images_sets=sets).rc == 0
+    first = fleet.pin(pin_images_sets=sets)
+    assert first.rc == 0
+    assert f"\nwanted by set all ({sets[0]})\n" in first.output
     served = fleet.lab.registry.bytes_by_client(since=mark)
     for name in fleet.names:
         # Each shared layer came once; beside them manifests and configurations.
@@ -472,6 +474,12 @@ def test_sets_and_locks_of_their_own(fleet: Fleet, images: Images) -> None:
         for name, (_variables, wanted) in own.items():
             assert fleet.node(name).pinned() & set(references(images)) == set(references(wanted))
             assert run.node(name)["wanted"] == len(wanted)
+        sha256 = hashlib.sha256(lock.read_bytes()).hexdigest()
+        assert {one["wanted_by"]: one["nodes"] for one in run.result["held_against"]} == {
+            f"set one ({fleet.work}/one.yml)": ["node1"],
+            f"lock {lock}, SHA-256 {sha256}": ["node2"],
+            f"set four ({fleet.work}/four.yml)": ["node3"],
+        }
     # The registry goes: what only the others lack is nothing to a node that is whole.
     fleet.node("node3").exec(["crictl", "rmi", images[3].reference])
     with fleet.lab.registry.away():

@@ -32,7 +32,7 @@ from ..documents.workloads import parse_workloads
 from ..documents.yaml_text import RepeatedKey
 from ..errors import EdgefleetError
 from ..node.host import Host
-from .wanted import UnreadableSource, files_at, find, sets_at
+from .wanted import UnreadableSource, files_at, find, sets_at, twice_named
 
 # How many images, or keys that stand twice, a warning names.
 _SHOWN_MAX = 5
@@ -148,9 +148,7 @@ def _sets_of(place: SourcePlace, item: Any) -> Iterator[tuple[PinnedImageSet, st
 
 def _warn_of_repeats(place: SourcePlace, one: PinnedImageSet) -> None:
     if one.repeated:
-        place.warn(
-            f"{one.origin}: set {one.name!r} names images twice: {readable_names(one.repeated, _SHOWN_MAX)}"
-        )
+        place.warn(twice_named(one))
 
 
 def _read_source(place: SourcePlace, source: Any, read_image: _ReadImage) -> _Contents:

@@ -17,12 +17,15 @@ from ..documents.checksum import (
 from ..documents.lock import InvalidLock, Lock
 from ..documents.lock_file import parse_lock
 from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
+from ..documents.readable import readable_names
 from ..documents.yaml_text import load_documents
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
 from ..node.host import Host
 
 _ENDINGS = (".yaml", ".yml", ".json")
+# How many images that a set names twice are worth a warning's line.
+_SHOWN_MAX = 5
 _LOCK_NEEDED = "Check the path, or make the lock with lock_images."
 
 
@@ -51,6 +54,12 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
         )
     check_set_names(found)
     return found
+
+
+def twice_named(one: PinnedImageSet) -> str:
+    """Return what is said of a set that names images twice."""
+    names = readable_names(one.repeated, _SHOWN_MAX)
+    return f"{one.origin}: set {one.name!r} names images twice: {names}"
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ _HARMLESS_DELAY = 0.2
 # know, a layer that is being unpacked too: so CRI-O must not run, and that is not for us to decide.
 _UNREADABLE = "consider removing the image to resolve the issue"
 _REPAIR = (
-    "The store has lost a part of that image. Let the node do without CRI-O for a while: systemctl stop"
-    " crio; crio check --quick --repair; systemctl start crio. Then run again."
+    "The store has lost a part of that image. CRI-O 1.31 and newer mend it while they do not run:"
+    " systemctl stop crio; crio check --quick --repair; systemctl start crio. Then run again."
 )
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
@@ -318,7 +319,7 @@ class TestWantedImages:
         """The references of each pool; no lock."""
         result = wanted_of(run_action, sets=[SET], pool="edge")
         assert result["references"] == {"edge": [A, B]}
-        assert result["wanted_by"] == "set base"
+        assert result["wanted_by"] == "set base (entry 1 of the sets)"
         assert "failed" not in result
         assert (result["lock"], result["changed"]) == (None, False)
 
@@ -333,11 +334,11 @@ class TestWantedImages:
         assert printed == [f"[WARNING]: {tmp_path}/base.json: set 'base' names images twice: {A}"]
 
     def test_many_repeats(self, run_action: RunAction, printed: list[str]) -> None:
-        """Three of them are named."""
-        names = [f"example.com/{number}@{DIGEST}" for number in range(4)]
+        """Five of them are named."""
+        names = [f"example.com/{number}@{DIGEST}" for number in range(6)]
         wanted_of(run_action, sets=[{**SET, "images": names * 2}], pool="edge")
         (warning,) = printed
-        assert warning.endswith(f"names images twice: {', '.join(names[:3])}")
+        assert warning.endswith(f"names images twice: {', '.join(names[:5])} and 1 more")
 
     def test_a_pool_that_no_set_names(self, run_action: RunAction) -> None:
         """It is refused, also where a set is for every pool; an empty one takes that set alone."""
@@ -357,6 +358,21 @@ class TestWantedImages:
         assert result["lock"] == LOCK
         sha256 = hashlib.sha256(json.dumps(LOCK).encode()).hexdigest()
         assert result["wanted_by"] == f"lock {tmp_path}/site.lock.yml, SHA-256 {sha256}"
+
+    def test_a_lock_and_other_sets(
+        self, run_action: RunAction, tmp_path: Path, printed: list[str]
+    ) -> None:
+        """The lock counts; what the sets want beside it is named, as is that they cannot be read."""
+        path = tmp_path / "site.lock.yml"
+        path.write_text(json.dumps(LOCK))
+        hotfix = f"example.com/hotfix@{DIGEST}"
+        for sets in ([SET], [{**SET, "images": [A, hotfix]}], "nowhere.yml"):
+            result = wanted_of(run_action, lock="site.lock.yml", sets=sets, pool="edge")
+            assert result["references"] == {"edge": [A, B]}
+        lacking, unreadable = printed
+        assert f"the lock {path} counts, and lacks {hotfix} of pin_images_sets. Lock" in lacking
+        assert unreadable.startswith("[WARNING]: reading 'nowhere.yml': there is no ")
+        assert unreadable.endswith(f"{path} counts, and pin_images_sets was not compared with it.")
 
     @pytest.mark.parametrize("kind", ["value", "file"])
     def test_a_lock_and_its_checksum(
@@ -898,8 +914,8 @@ class TestPinReport:
         written: list[tuple[str, int, str]],
     ) -> None:
         """Both nodes are there, on the screen and in the file, and what they were held against."""
-        wanted = [{"wanted_by": "set base", "nodes": ["n1", "n2"]}]
-        read = {"wanted": [{**wanted[0], "references": {"edge": [A]}}]}
+        told = {"wanted_by": "set base", "references": {"edge": [A]}}
+        read = {"wanted": [{**told, "nodes": ["n2"]}, {**told, "nodes": ["n1"]}]}
         result = run_action(
             pin_report, variables={**self.variables(), "read": read}, steps=["look"],
             failure="fail", path="run.json", wanted="read",
@@ -907,7 +923,11 @@ class TestPinReport:
         assert printed[0] == "wanted by set base"
         assert printed[-3] == "1 converged, 1 unreachable"
         text = (tmp_path / "run.json").read_text()
-        document = {"wanted": wanted, "nodes": result["nodes"]}
+        held_against = [{"wanted_by": "set base", "nodes": ["n1", "n2"]}]
+        document = {
+            "ended": result["ended"], "check_mode": False, "held_against": held_against,
+            "nodes": result["nodes"],
+        }  # fmt: skip
         assert text == json.dumps(document, indent=2) + "\n"
         assert {name: (one["state"], one["message"]) for name, one in result["nodes"].items()} == {
             "n1": ("converged", ""), "n2": ("unreachable", "x"),
@@ -931,6 +951,28 @@ class TestPinReport:
         )
         assert result["nodes"]["n1"]["state"] == state
         assert list(tmp_path.iterdir()) == []
+
+    def test_all_keys_are_documented(self, run_action: RunAction) -> None:
+        """Those of the document, of a node, and of an image."""
+        variables = self.variables()
+        image = {
+            "reference": A,
+            "outcome": "failed",
+            "cause": "unknown",
+            "message": "",
+            "attempts": 1,
+        }
+        variables["hostvars"]["n1"] = {
+            "look": {"converged": False, "wanted": 1, "missing": [A]},
+            "image_pull_result": {"images": [image]},
+        }
+        steps = ["look", "image_pull_result"]
+        result = run_action(pin_report, variables=variables, steps=steps, failure="fail")
+        documented = yaml.safe_load(pin_report_document.RETURN)
+        of_node = documented["nodes"]["contains"]
+        assert set(result) - {"changed", "failed"} == set(documented)
+        assert set(result["nodes"]["n1"]) == set(of_node)
+        assert set(result["nodes"]["n1"]["images"][0]) == set(of_node["images"]["contains"])
 
     def test_a_document_that_cannot_be_written(
         self, run_action: RunAction, printed: list[str]
@@ -1036,6 +1078,11 @@ def test_structures_from_strings(value: Any, structured: Any) -> None:
         (["~/a.yml"], ["/home/ops/a.yml"]),
         ((1,), [1]),
         (SET, [SET]),
+        (json.dumps(SET), [SET]),
+        (json.dumps([SET, "~/a.yml"]), [SET, "/home/ops/a.yml"]),
+        ("---\nname: a\n---\nname: b\n", [{"name": "a"}, {"name": "b"}]),
+        ("- a.yml\n- b.yml\n", ["a.yml", "b.yml"]),
+        ("{a, b", ["{a", "b"]),
     ],
 )
 def test_lists_from_strings(

@@ -328,6 +328,10 @@ def test_what_nodes_were_held_against() -> None:
         "wanted on a, b, c, d, e and 2 more by set base",
         "wanted on h by lock /x.yml, SHA-256 0",
     ]
+    many = [{"wanted_by": f"set {number}", "nodes": ["a"]} for number in range(7)]
+    assert wanted_lines(many)[4:] == [
+        "wanted on a by set 4", "... and by 2 more (pin_images_result has all)",
+    ]  # fmt: skip
 
 
 def test_a_long_story_is_shortened() -> None:
