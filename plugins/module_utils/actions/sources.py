@@ -15,7 +15,7 @@ from ..documents.pinned_image_set import PinnedImageSet, parse_pinned_image_sets
 from ..documents.platform import PoolPlatforms
 from ..documents.readable import readable_count, readable_names
 from ..documents.reference import parse_reference
-from ..documents.shape import shown
+from ..documents.shape import check_set_names, shown
 from ..documents.sources import (
     STANDARD_INPUT,
     CatalogSource,
@@ -27,7 +27,7 @@ from ..documents.sources import (
     ReleaseSource,
     Source,
 )
-from ..documents.wanted_set import WantedSet, check_names
+from ..documents.wanted_set import WantedSet
 from ..documents.workloads import parse_workloads
 from ..documents.yaml_text import RepeatedKey
 from ..errors import EdgefleetError
@@ -89,7 +89,7 @@ def read_sources(
             "there are none",
             "Name one at least in pin_images_sets or pin_images_sources.",
         )
-    check_names(sets)
+    check_set_names((one.name, one.source or "a variable") for one in sets)
     _check_emptied(sets)
     return sets
 

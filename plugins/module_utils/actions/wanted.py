@@ -16,8 +16,9 @@ from ..documents.checksum import (
 )
 from ..documents.lock import InvalidLock, Lock
 from ..documents.lock_file import parse_lock
-from ..documents.pinned_image_set import PinnedImageSet, check_set_names, parse_pinned_image_sets
+from ..documents.pinned_image_set import PinnedImageSet, parse_pinned_image_sets
 from ..documents.readable import readable_names
+from ..documents.shape import check_set_names
 from ..documents.yaml_text import load_documents
 from ..errors import EdgefleetError
 from ..node.control_host import ControlHost
@@ -52,7 +53,7 @@ def read_sets(host: Host, sources: Sequence[Any], folders: Sequence[str]) -> lis
             "Name one at least in pin_images_sets; what is in pin_images_sources is taken from a"
             " lock of lock_images.yml, named in pin_images_lock.",
         )
-    check_set_names(found)
+    check_set_names((one.name, one.origin) for one in found)
     return found
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from ..errors import EdgefleetError
 from .reference import parse_digest_reference
@@ -55,22 +55,6 @@ def parse_pinned_image_sets(document: Any, origin: str) -> list[PinnedImageSet]:
         if isinstance(items, (list, tuple)):
             return [_parse_set(item, origin) for item in items]
     return [_parse_set(document, origin)]
-
-
-def check_set_names(sets: Iterable[PinnedImageSet]) -> None:
-    """Refuse two sets of one name: in a cluster the second would replace the first.
-
-    :raises InvalidPinnedImageSet: naming both places.
-    """
-    origins: dict[str, str] = {}
-    for one in sets:
-        if one.name in origins:
-            raise InvalidPinnedImageSet(
-                f"set {one.name!r} in {one.origin}",
-                f"{origins[one.name]} has a set of that name too",
-                "Every set needs a name of its own.",
-            )
-        origins[one.name] = one.origin
 
 
 def references_for_pool(sets: Sequence[PinnedImageSet], pool: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ..errors import EdgefleetError
 
@@ -19,6 +19,10 @@ _VALUES_MAX = 20_000_000
 
 class TooLarge(EdgefleetError):
     """A document that would take more memory or time than any real one."""
+
+
+class TwiceNamed(EdgefleetError):
+    """Two sets of one name."""
 
 
 def shown(value: Any) -> str:
@@ -39,6 +43,23 @@ def shown(value: Any) -> str:
 def is_name(value: Any) -> bool:
     """Say whether ``value`` is text of one line, without white space around it."""
     return isinstance(value, str) and bool(value) and value == value.strip() and value.isprintable()
+
+
+def check_set_names(sets: Iterable[tuple[str, str]]) -> None:
+    """Refuse two sets of one name: in a cluster the second would replace the first.
+
+    :param sets: the name of each, and where it stands.
+    :raises TwiceNamed: naming both places.
+    """
+    places: dict[str, str] = {}
+    for name, place in sets:
+        if name in places:
+            raise TwiceNamed(
+                f"set {name!r} of {place}",
+                f"{places[name]} has a set of that name too",
+                "Every set needs a name of its own.",
+            )
+        places[name] = place
 
 
 def check_length(text: str, limit: int, origin: str) -> None:

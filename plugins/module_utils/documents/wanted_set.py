@@ -6,15 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, Mapping
+from typing import Mapping
 
-from ..errors import EdgefleetError
 from .component import Component, Excluded
 from .lock import LeftOut, LockedSet, ResolvedSet
-
-
-class TwiceNamed(EdgefleetError):
-    """Two sets of one name."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +56,3 @@ class WantedSet:
 
 def _sorted(found: Mapping[str, set[str]]) -> dict[str, tuple[str, ...]]:
     return {reference: tuple(sorted(some)) for reference, some in sorted(found.items())}
-
-
-def check_names(sets: Iterable[WantedSet]) -> None:
-    """Refuse two sets of one name.
-
-    :raises TwiceNamed: naming both sources.
-    """
-    sources: dict[str, str] = {}
-    for one in sets:
-        source = one.source or "a variable"
-        if one.name in sources:
-            raise TwiceNamed(
-                f"set {one.name!r} of {source}",
-                f"{sources[one.name]} has a set of that name too",
-                "Every set needs a name of its own.",
-            )
-        sources[one.name] = source

@@ -56,7 +56,7 @@ def test_files_folders_and_values(host: FakeHost) -> None:
         (
             {"/x.yml": a_set("a") * 2},
             ["/x.yml"],
-            "set 'a' in /x.yml: /x.yml has a set of that name",
+            "set 'a' of /x.yml: /x.yml has a set of that name",
         ),
         ({}, [7], "entry 1 of the sets"),
     ],

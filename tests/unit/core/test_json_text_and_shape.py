@@ -17,8 +17,10 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.json_text
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.shape import (
     TooLarge,
+    TwiceNamed,
     check_expansion,
     check_length,
+    check_set_names,
     is_name,
     shown,
 )
@@ -112,6 +114,17 @@ def test_shown(value: Any, said: str) -> None:
 def test_names(value: Any, right: bool) -> None:
     """A name is text of one line."""
     assert is_name(value) is right
+
+
+def test_two_sets_of_one_name() -> None:
+    """They are refused, both places named."""
+    sets = [("a", "a variable"), ("b", "b.yml")]
+    check_set_names(sets)
+    with pytest.raises(TwiceNamed) as caught:
+        check_set_names([*sets, ("a", "node n")])
+    assert str(caught.value) == (
+        "set 'a' of node n: a variable has a set of that name too. Every set needs a name of its own."
+    )
 
 
 def test_aliases_that_blow_up() -> None:

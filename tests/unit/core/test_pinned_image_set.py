@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.pinned_image_set import (
     PinnedImageSet,
-    check_set_names,
     parse_pinned_image_sets,
     references_for_pool,
 )
@@ -162,15 +161,6 @@ def test_a_slip_costs_no_pins() -> None:
     )
 
 
-def test_two_sets_of_one_name() -> None:
-    """They are refused, both places named."""
-    with pytest.raises(
-        EdgefleetError, match=r"set 's0' in b.yml: 0.yml has a set of that name too"
-    ):
-        check_set_names([*sets("edge"), PinnedImageSet("s0", "edge", (), (), "b.yml")])
-    check_set_names(sets("edge", "edge"))
-
-
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -244,12 +234,7 @@ def test_references_are_sorted() -> None:
 
 
 def test_the_whole_message_of_several_sets() -> None:
-    """Both places of a name; the pools there are, each once."""
-    with pytest.raises(EdgefleetError) as caught:
-        check_set_names([*sets("edge"), *sets("edge")])
-    assert str(caught.value) == (
-        "set 's0' in 0.yml: 0.yml has a set of that name too. Every set needs a name of its own."
-    )
+    """The pools there are, each once."""
     with pytest.raises(EdgefleetError) as caught:
         references_for_pool(sets("edge", "control", "edge"), "egde")
     assert str(caught.value) == (

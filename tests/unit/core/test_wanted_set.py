@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.component import (
     Component,
     Excluded,
@@ -17,9 +16,7 @@ from ansible_collections.edgefleet.crio.plugins.module_utils.documents.lock impo
     LockedSet,
 )
 from ansible_collections.edgefleet.crio.plugins.module_utils.documents.wanted_set import (
-    TwiceNamed,
     WantedSet,
-    check_names,
 )
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
@@ -52,14 +49,3 @@ def test_what_the_source_calls_an_image() -> None:
     wanted = WantedSet("s", "edge", "release x", (*images, component("gone:1", "gone")))
     resolved = wanted.resolved({"example.com/a:1": ONE})
     assert resolved.names == {f"example.com/a@{ONE}": ("dns", "etcd")}
-
-
-def test_names() -> None:
-    """Two sets of one name are refused, with both places."""
-    sets = [WantedSet(name, None, source, ()) for name, source in (("a", ""), ("b", "x"))]
-    check_names(sets)
-    with pytest.raises(TwiceNamed) as caught:
-        check_names([*sets, WantedSet("a", None, "node n", ())])
-    assert str(caught.value) == (
-        "set 'a' of node n: a variable has a set of that name too. Every set needs a name of its own."
-    )
