@@ -25,8 +25,8 @@ options:
     default: {}
   prefix:
     description:
-      - What the names of the options begin with. A variable of a node or of the play that begins so and is neither an option nor one of
-        O(others) is refused, as it is most likely a misspelt option.
+      - What the names of the options begin with. A variable of a node or of the play that begins so, or is very near to an option, and is
+        neither an option nor one of O(others) is refused, as it is most likely a misspelt option.
     type: str
     required: true
   others:

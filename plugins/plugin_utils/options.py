@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.documents.shape import shown
-from .settings import PlaySettings
+from .settings import PlaySettings, alike
 
 #: What a task that checks options is given, as an argument spec.
 ARGUMENTS: dict[str, Any] = {
@@ -23,6 +24,8 @@ ARGUMENTS: dict[str, Any] = {
     "prefix": {"type": "str", "required": True},
     "others": {"type": "list", "elements": "str", "default": []},
 }
+# From where on another name is a slip (difflib's ratio): pinned_images_lock for pin_images_lock.
+_VERY_NEAR = 0.9
 # What the filter bool understands; Ansible's check of arguments takes more for one, as 'y'.
 _BOOLEANS = {"true", "yes", "on", "1", "false", "no", "off", "0"}
 
@@ -43,27 +46,37 @@ def refuse_options(play: PlaySettings, arguments: Mapping[str, Any]) -> dict[str
 
     :param arguments: those of the task, of :data:`ARGUMENTS`.
     """
-    misnamed = play.unknown({*arguments["options"], *arguments["others"]})
-    checks = ((misnamed, _misnamed), (play.alike(arguments["options"]), _problems))
-    for groups, problems_of in checks:
-        for group in groups:
-            problems = problems_of(group.settings, arguments)
-            if problems:
-                said = "; ".join(" ".join(one.split()) for one in problems)
-                return group.refuse(groups, f"{said}.")
+    named = alike((node, _misnamed(names, arguments)) for node, names in play.names.items())
+    for group in named:
+        if group.settings:
+            return group.refuse(named, _sentence(group.settings.values()))
+    groups = play.alike(arguments["options"])
+    for group in groups:
+        problems = _problems(group.settings, arguments)
+        if problems:
+            return group.refuse(groups, _sentence(problems))
     return {}
 
 
-def _misnamed(names: Iterable[str], arguments: Mapping[str, Any]) -> list[str]:
-    """Say which options there are none of, and which are probably meant."""
-    prefix = arguments["prefix"]
-    # With what all of them begin with, each would be near.
-    known = [one[len(prefix) :] for one in (*arguments["options"], *arguments["others"])]
-    near = {name: get_close_matches(name[len(prefix) :], known, n=1) for name in names}
-    return [
-        f"there is no option {name}" + "".join(f", {prefix}{one} may be meant" for one in meant)
-        for name, meant in near.items()
-    ]
+def _sentence(problems: Iterable[str]) -> str:
+    return "; ".join(" ".join(one.split()) for one in problems) + "."
+
+
+def _misnamed(names: AbstractSet[str], arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is said of variables that are most likely misspelt options, by their names."""
+    prefix, known = arguments["prefix"], [*arguments["options"], *arguments["others"]]
+    own = [one[len(prefix) :] for one in known]
+    found = {}
+    for name in sorted(names - set(known)):
+        if name.startswith(prefix):
+            # With what all of them begin with, each would be near.
+            near = [prefix + one for one in get_close_matches(name[len(prefix) :], own, n=1)]
+        else:
+            near = get_close_matches(name, known, n=1, cutoff=_VERY_NEAR)
+        if near or name.startswith(prefix):
+            meant = "".join(f", {one} may be meant" for one in near)
+            found[name] = f"there is no option {name}{meant}"
+    return found
 
 
 def _problems(options: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]:

@@ -18,6 +18,8 @@ from ..module_utils.documents.readable import readable_names
 
 # How many of the nodes that are set to the same are worth the screen.
 _SHOWN = 3
+# How many letters of a setting's name even a slip has right.
+_BEGINNING = 3
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class PlaySettings:
     """What the nodes of a play are set to, by their names and those of the variables.
 
     Of a node, ``of_nodes`` lacks what only that node can tell: what variables of the play make of a
-    setting, node by node. ``names`` has the names of all variables of a node that begin as
-    settings do.
+    setting, node by node. ``names`` has the names of a node's variables that begin as those of
+    settings do, or nearly.
     """
 
     of_nodes: Mapping[str, Mapping[str, Any]]
@@ -67,15 +69,15 @@ class PlaySettings:
         :param defaults: what holds for a node for which the inventory says nothing.
         :param prefix: what the names of settings begin with.
         """
-        mine, told, names = plain(own), {}, {}
+        mine, told, names, beginning = plain(own), {}, {}, prefix[:_BEGINNING]
         for node in variables["ansible_play_hosts_all"]:
             # Ansible puts a node's variables together each time it is asked for them.
             of_node = variables["hostvars"][node]
             told[node] = _told(mine, of_node, defaults)
-            names[node] = _beginning(of_node, prefix)
+            names[node] = _beginning(of_node, beginning)
         seen = told[variables["inventory_hostname"]]
         for_all = {name: one for name, one in mine.items() if name not in seen or seen[name] != one}
-        of_play = _beginning(variables, prefix) - names[variables["inventory_hostname"]]
+        of_play = _beginning(variables, beginning) - names[variables["inventory_hostname"]]
         return cls(
             {node: {**settings, **for_all} for node, settings in told.items()},
             {node: found | of_play for node, found in names.items()},
@@ -83,25 +85,20 @@ class PlaySettings:
 
     def alike(self, names: Collection[str]) -> list[SameSettings]:
         """Return what nodes are set to under these names, each that differs once."""
-        return _alike(
+        return alike(
             (node, {name: told[name] for name in names})
             for node, told in self.of_nodes.items()
             if told.keys() >= set(names)
         )
 
-    def unknown(self, known: Collection[str]) -> list[SameSettings]:
-        """Return what looks like a setting and is none of those known, by the nodes that have it."""
-        return _alike(
-            (node, dict.fromkeys(sorted(names - set(known)))) for node, names in self.names.items()
-        )
 
-
-def _beginning(variables: Iterable[Any], prefix: str) -> set[str]:
+def _beginning(variables: Iterable[Any], letters: str) -> set[str]:
     # A file of variables may have a key that is no text: `on:` is a boolean.
-    return {name for name in variables if isinstance(name, str) and name.startswith(prefix)}
+    return {name for name in variables if isinstance(name, str) and name.startswith(letters)}
 
 
-def _alike(of_nodes: Iterable[tuple[str, dict[str, Any]]]) -> list[SameSettings]:
+def alike(of_nodes: Iterable[tuple[str, dict[str, Any]]]) -> list[SameSettings]:
+    """Return what is said of nodes, each that differs once."""
     found: list[SameSettings] = []
     for node, settings in of_nodes:
         known = next((one for one in found if one.settings == settings), None)

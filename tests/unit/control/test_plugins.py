@@ -285,7 +285,8 @@ class TestCheckedOptions:
         """They are most likely misspelt, and would be ignored; before what options are set to."""
         variables = {
             "inventory_hostname": "a", "ansible_play_hosts_all": ["a", "b"],
-            "hostvars": {"a": of_a, "b": of_b}, **of_a, **of_play, "pin_lock": "x", "pin_other": 1,
+            "hostvars": {"a": of_a, "b": {**of_b, "pinhole": 1, 7: 1}},
+            **of_a, **of_play, "pin_lock": "x", "pin_other": 1, "pinned_set": 1,
         }  # fmt: skip
         checks = {
             "options": {"pin_lock": "x"}, "defaults": {"pin_lock": ""}, "prefix": "pin_",

@@ -164,16 +164,17 @@ def test_an_option_of_one_node_that_is_wrong(
     assert "argument_spec_data" not in screen
 
 
+@pytest.mark.parametrize("name", ["pin_images_lok", "pinned_images_lock"])
 @pytest.mark.parametrize("where", ["inventory", "play"])
-def test_a_name_of_no_option(tmp_path: Path, where: str) -> None:
+def test_a_name_of_no_option(tmp_path: Path, where: str, name: str) -> None:
     """It would be ignored, and another lock be taken than was meant: nobody is asked for anything."""
     nodes = {
         name: {"pin_images_sets": [one_set("base")], "pin_images_measure": True} for name in "ab"
     }
-    misspelt = {"pin_images_lok": "site.lock.yml"}
+    misspelt = {name: "site.lock.yml"}
     nodes["b"].update(misspelt if where == "inventory" else {})
     found, screen = wanted(tmp_path, nodes, misspelt if where == "play" else None)
     assert found == {}
     message = " ".join(screen.split())
     whose = "for b: " if where == "inventory" else ""
-    assert f"{whose}there is no option pin_images_lok, pin_images_lock may be meant." in message
+    assert f"{whose}there is no option {name}, pin_images_lock may be meant." in message
