@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             argument_spec={
                 "path": {"type": "path"},
                 "steps": {"type": "list", "elements": "str", "required": True},
-                "failure": {"type": "str", "required": True},
+                "failure": {"type": "str"},
                 "wanted": {"type": "str", "default": ""},
             }
         )
@@ -70,8 +70,9 @@ class ActionModule(ActionBase):
         self, host: Mapping[str, Any], arguments: dict[str, Any], is_in_play: bool
     ) -> dict[str, Any]:
         steps = {name: host.get(name) or {} for name in arguments["steps"]}
-        failure = host.get(arguments["failure"]) or {}
-        return node_report(steps, failure, is_in_play, self._task.check_mode)
+        name = arguments["failure"]
+        failure = host.get(name) if name else steps[arguments["steps"][0]].get("ended_by")
+        return node_report(steps, failure or {}, is_in_play, self._task.check_mode)
 
 
 def _held_against(read: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,8 +29,8 @@ options:
   failure:
     description:
       - Name of the variable with the result that ended the run for a node; not defined, empty or that of a skipped task where nothing did.
+      - Without it, that result stands as V(ended_by) in the first step's.
     type: str
-    required: true
   wanted:
     description:
       - Name of the variable with the result of M(edgefleet.crio.wanted_images), of which is said what the nodes were held against. Empty

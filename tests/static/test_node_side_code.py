@@ -16,7 +16,7 @@ CORE = sorted((ROOT / "plugins/module_utils").rglob("*.py"))
 # The files through which everything passes that touches a machine.
 HOSTS = [
     ROOT / f"plugins/module_utils/node/{name}.py"
-    for name in ("reading_host", "host", "control_host")
+    for name in ("reading_host", "filesystems", "host", "control_host")
 ]
 # Builtins that touch a machine, end a program, or run text as code.
 KEPT_OUT = {"open", "print", "input", "exit", "quit", "breakpoint", "eval", "exec", "__import__"}

@@ -21,7 +21,8 @@ from ..node.image_service import PULLS, ImageService
 from ..node.reading_host import Completed, HostError
 from ..node.store import read_layers
 from ..observed.crio import RunningConfig
-from ..observed.failure import classify_failure, readable_message
+from ..observed.failure import classify_failure
+from ..observed.message import readable_message
 from .image_outcome import FAILED, ImageOutcome
 from .journal import Journal
 from .stall import look_again

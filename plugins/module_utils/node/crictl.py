@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Callable, Sequence
 
 from ..observed.crio import CrioVersion, parse_runtime_version
-from ..observed.failure import readable_message
 from ..observed.images import DaemonImage, parse_crictl_images, parse_running_images
+from ..observed.message import readable_message
 from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 
 # Where CRI-O listens unless told otherwise (pkg/config/config.go: CrioSocketPath).

@@ -19,7 +19,7 @@ from ..observed.crio import (
     parse_crio_version,
     parse_running_config,
 )
-from ..observed.failure import readable_message
+from ..observed.message import readable_message
 from .reading_host import CommandFailed, Completed, HostError, ReadingHost
 
 CONFIG_PATH = "/etc/crio/crio.conf"

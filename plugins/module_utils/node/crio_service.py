@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..observed.crio import parse_configured_pins, parse_pull_requests
-from ..observed.failure import readable_message
+from ..observed.message import readable_message
 from .crio import CONFIG_PATH, DROP_IN_DIRECTORY, TIMEOUT, Crio
 from .host import Host
 from .reading_host import HostError

@@ -17,8 +17,10 @@ import threading
 import time
 from typing import ContextManager, Iterator, Mapping, Protocol, Sequence
 
+from ..observed.filesystem import Filesystem
 from ..observed.found_file import Entry
 from ..observed.process import OpenFile, RunningProcess, parse_position, parse_process
+from .filesystems import filesystem_of, remeasured
 from .reading_host import (
     Completed,
     HostError,
@@ -50,6 +52,15 @@ class Host(ReadingHost, Protocol):
     What changes something goes to a file by the handle of its folder. A link there is never
     followed, and one on the way only when it belongs to root or to the user of the process.
     """
+
+    def filesystem(self, path: str) -> Filesystem:
+        """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
+
+    def remeasured(self, known: Filesystem) -> Filesystem:
+        """Return the same one as it is now; where it is mounted is not looked for again.
+
+        That table can have thousands of lines, and costs more than all the rest.
+        """
 
     def run_until(
         self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]
@@ -119,6 +130,14 @@ class Host(ReadingHost, Protocol):
 
 class LocalHost(LocalReader):
     """The machine that this process runs on, as a :class:`Host`."""
+
+    def filesystem(self, path: str) -> Filesystem:
+        """See :meth:`Host.filesystem`."""
+        return filesystem_of(path, self.read("/proc/self/mountinfo") or "")
+
+    def remeasured(self, known: Filesystem) -> Filesystem:
+        """See :meth:`Host.remeasured`."""
+        return remeasured(known)
 
     def run_until(
         self, argv: Sequence[str], stop: threading.Event, settings: Mapping[str, str]

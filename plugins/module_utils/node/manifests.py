@@ -77,6 +77,9 @@ class Manifests:
         self._served[name] = text
         path = self._path(name)
         try:
+            # A tag that has not moved serves what lies there: writing waits for the disk.
+            if self._host.read(path) == text:
+                return
             self._host.write_atomic(path, text, _MODE, f"{path}.new")
         except HostError:
             return

@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Sequence
 
 from ..errors import EdgefleetError
-from ..observed.filesystem import Filesystem, Mount, parse_mount_of
 from ..observed.found_file import DIRECTORY, FILE, LINK, OTHER, FoundFile
 
 # Where our own files lie: the journal and what is being validated. Nothing else reads there.
 STATE_DIRECTORY = "/var/lib/edgefleet-crio"
 # Programs of the system lie there also where a login shell's PATH lacks them (sudo, cron).
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# For Go's runtime. crictl, crio and skopeo wait more than they work, and are started for each image or
+# look: without threads for each core, and without collecting what its start has left, crictl takes
+# 13 ms instead of 17, and crio 29 instead of 40. crictl uses 4 MB; from ten times that on, it collects.
+_GO = {"GOMAXPROCS": "1", "GOGC": "1000"}
 
 
 class HostError(EdgefleetError):
@@ -86,15 +89,6 @@ class ReadingHost(Protocol):
         """Return every file below ``directory``, in lexical order of each level.
 
         A link counts as a file wherever it leads, as Go's filepath.Walk has it.
-        """
-
-    def filesystem(self, path: str) -> Filesystem:
-        """Return the filesystem on which ``path``, or its nearest existing parent, lies."""
-
-    def remeasured(self, known: Filesystem) -> Filesystem:
-        """Return the same one as it is now; where it is mounted is not looked for again.
-
-        That table can have thousands of lines, and costs more than all the rest.
         """
 
     def now(self) -> float:
@@ -177,16 +171,6 @@ class LocalReader:
         ]
         return tuple(sorted(found, key=lambda path: path.split("/")))
 
-    def filesystem(self, path: str) -> Filesystem:
-        """See :meth:`ReadingHost.filesystem`."""
-        nearest = _nearest(path)
-        mount = parse_mount_of(self.read("/proc/self/mountinfo") or "", os.path.realpath(nearest))
-        return _measured(path, nearest, mount)
-
-    def remeasured(self, known: Filesystem) -> Filesystem:
-        """See :meth:`ReadingHost.remeasured`."""
-        return _measured(known.path, _nearest(known.path), Mount(known.mount_point, known.kind))
-
     def now(self) -> float:
         """See :meth:`ReadingHost.now`."""
         return time.time()
@@ -202,30 +186,6 @@ class LocalReader:
 
 def _is_link(folder: str, name: str) -> bool:
     return os.path.islink(os.path.join(folder, name))
-
-
-def _nearest(path: str) -> str:
-    """Return ``path``, or the nearest above it that is there."""
-    while not os.path.exists(path) and path != "/":
-        path = os.path.dirname(path)
-    return path
-
-
-def _measured(path: str, nearest: str, mount: Mount) -> Filesystem:
-    try:
-        room, device = os.statvfs(nearest), os.stat(nearest).st_dev
-    except OSError as error:
-        raise HostError(f"measuring the filesystem of {path}", str(error.strerror)) from None
-    return Filesystem(
-        path=path,
-        device=device,
-        total_bytes=room.f_blocks * room.f_frsize,
-        available_bytes=room.f_bavail * room.f_frsize,
-        inodes_total=room.f_files,
-        inodes_free=room.f_ffree,
-        kind=mount.kind,
-        mount_point=mount.point,
-    )
 
 
 def kind_of(mode: int) -> str:
@@ -260,8 +220,8 @@ def run_program(
 
 
 def program_environment() -> dict[str, str]:
-    """Return the environment of programs whose messages are read: in English."""
-    return {**os.environ, "LC_ALL": "C", "LANGUAGE": ""}
+    """Return the environment of programs whose messages are read: in English, and quick to start."""
+    return {**os.environ, "LC_ALL": "C", "LANGUAGE": "", **_GO}
 
 
 def text_of(output: bytes | None) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 from typing import Sequence
 
-from ..observed.failure import classify_failure, readable_message
+from ..observed.failure import classify_failure
+from ..observed.message import readable_message
 from .control_host import ControlHost
 from .reading_host import CommandFailed, Completed, HostError
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .message import readable_message
+
 # In this order: an earlier row is the more specific one. The words are those of CRI-O 1.36,
 # containers/image 5, containers/storage and Go's net, crypto/tls and os packages.
 _CAUSES = (
@@ -65,26 +67,11 @@ _COMPILED = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern
 #: Every class that :func:`classify_failure` may return.
 CAUSES = (*tuple(cause for cause, _pattern in _CAUSES), "unknown")
 
-# What crictl, CRI-O and skopeo put around the one message that tells the cause: logging, the
-# names of their own functions, the reference once more, milliseconds of a broken connection
-# (docker/body_reader.go), and CRI-O's second try, as an artifact.
-_ENVELOPE_PATTERN = re.compile(
-    r'(?:level=fatal msg=|time="[^"]*" |FATA\[\d+\] )+'
-    r'|Error parsing image name \\?"docker://[^"]*": '
-    r"|pulling image: |RegistryUnavailable: |\(heuristic tuning data: [^)]*\): "
-    r"|rpc error: code = \w+ desc = |initializing source docker://\S+: "
-    r"|unable to pull image(?: or OCI artifact: pull image err)?: |; artifact err: .*$"
-)
-# Registries that keep their blobs elsewhere send clients to addresses whose query is a credential.
-_QUERY_PATTERN = re.compile(r"(https?://[^\s\"?]+)\?[^\s\"]*")
-# Go wraps errors from the outside in: the cause is at the end.
-_MESSAGE_MAX = 500
-
 
 def classify_failure(message: str) -> str:
     """Return the cause class of a failed pull.
 
-    :param message: as :func:`readable_message` returns it.
+    :param message: as :func:`.message.readable_message` returns it.
     :returns: one of :data:`CAUSES`.
     """
     message = _NAME_PATTERN.sub("", message)
@@ -98,19 +85,3 @@ def failure_of(printed: str) -> tuple[str, str]:
     """Return the cause class of a failed program and its message, from its standard error."""
     message = readable_message(printed)
     return classify_failure(message), message
-
-
-def readable_message(message: str) -> str:
-    """Return the last line of a failed program's standard error, without what is put around it.
-
-    Nor has it the queries of addresses: some are credentials.
-    """
-    lines = [line for line in message.splitlines() if line.strip()]
-    last = _ENVELOPE_PATTERN.sub("", lines[-1]).strip() if lines else "it printed nothing"
-    message = without_queries(last.strip('"').replace('\\"', '"'))
-    return message if len(message) <= _MESSAGE_MAX else f"...{message[-_MESSAGE_MAX:]}"
-
-
-def without_queries(text: str) -> str:
-    """Return a text with ``?...`` in the place of the query of each web address."""
-    return _QUERY_PATTERN.sub(r"\1?...", text)

@@ -953,6 +953,17 @@ class TestPinReport:
         assert result["nodes"]["n1"]["state"] == state
         assert list(tmp_path.iterdir()) == []
 
+    def test_what_ended_the_run_beside_the_look(self, run_action: RunAction) -> None:
+        """Without the name of a variable with it, it stands in the first step's result."""
+        look = {"converged": True, "wanted": 1, "ended_by": {"msg": "the disk is full"}}
+        variables = {
+            "ansible_play_hosts_all": ["n1"],
+            "ansible_play_hosts": [],
+            "hostvars": {"n1": {"look": look}},
+        }
+        node = run_action(pin_report, variables=variables, steps=["look"])["nodes"]["n1"]
+        assert (node["state"], node["message"]) == ("failed", "the disk is full")
+
     def test_all_keys_are_documented(self, run_action: RunAction) -> None:
         """Those of the document, of a node, and of an image."""
         variables = self.variables()

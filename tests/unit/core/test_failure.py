@@ -9,6 +9,8 @@ import pytest
 from ansible_collections.edgefleet.crio.plugins.module_utils.observed.failure import (
     CAUSES,
     classify_failure,
+)
+from ansible_collections.edgefleet.crio.plugins.module_utils.observed.message import (
     readable_message,
 )
 

@@ -81,12 +81,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Output, return code, standard input; messages in English, the rest of the environment kept."""
+    """Output, return code, input; messages in English, a quick start, and else the environment kept."""
     monkeypatch.setenv("LANGUAGE", "de")
     monkeypatch.setenv("CRICTL_AUTH", "secret")
-    script = "cat; echo err >&2; echo $LC_ALL-$LANGUAGE-$CRICTL_AUTH; exit 3"
+    script = "cat; echo err >&2; echo $LC_ALL-$LANGUAGE-$CRICTL_AUTH-$GOGC-$GOMAXPROCS; exit 3"
     done = HOST.run(["/bin/sh", "-c", script], stdin="in\n")
-    assert (done.rc, done.stdout, done.stderr) == (3, "in\nC--secret\n", "err\n")
+    assert (done.rc, done.stdout, done.stderr) == (3, "in\nC--secret-1000-1\n", "err\n")
     assert done.argv == ("/bin/sh", "-c", script)
 
 

@@ -73,6 +73,8 @@ def test_a_tag(host: FakeHost) -> None:
     assert asking.manifest(APP.reference) == APP.text
     host.expect(APP.call(tag="v1"))
     assert registry(host).digest("example.com/app:v1") == APP.digest
+    # Where the tag has not moved, the disk is not waited for again.
+    assert [name for name, _detail in host.events].count("write") == 1
 
 
 def test_configuration(host: FakeHost) -> None:

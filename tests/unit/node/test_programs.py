@@ -53,12 +53,12 @@ HARMLESS = (
 )
 
 
-def test_a_pull_is_cheap_for_the_node(host: FakeHost) -> None:
-    """The runtime of the program does not prepare for work that it has not."""
+def test_a_pull_is_known_as_ours(host: FakeHost) -> None:
+    """By what stands in its environment."""
     host.expect(crictl("pull", "a"))
     ImageService(host).pull("a", threading.Event())
     (settings,) = host.settings
-    assert settings == {"GOMAXPROCS": "1", "GOGC": "1000", "EDGEFLEET_CRIO": "pull"}
+    assert settings == {"EDGEFLEET_CRIO": "pull"}
 
 
 def test_a_harmless_failure_is_tried_again(host: FakeHost) -> None:
