@@ -609,6 +609,38 @@ def test_a_registry_that_wants_credentials(fleet: Fleet) -> None:
     assert token not in own.output
 
 
+def test_a_failure_that_was_rescued(pinned: Fleet, images: Images) -> None:
+    """Of one process, the report of a run that finds all well knows nothing of one that failed."""
+    unknown = f"{images[0].reference.partition('@')[0]}@sha256:{'0' * 64}"
+
+    def bring(*wanted: str) -> dict[str, object]:
+        return {
+            "ansible.builtin.include_role": {"name": "edgefleet.crio.pin_images"},
+            "vars": {"pin_images_sets": [{"name": "own", "images": wanted}]},
+        }
+
+    all_of_them = references(images)
+    play = {
+        "hosts": "node1",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "block": [bring(*all_of_them, unknown)],
+                "rescue": [bring(*all_of_them), bring(*all_of_them)],
+            }
+        ],
+    }
+    (pinned.work / "own.yml").write_text(json.dumps([play]))
+    own = Fleet(pinned.lab, pinned.work, Control(folder=pinned.work, playbook="{}.yml")).play("own")
+    assert own.rc == 0
+    told = re.findall(r"^node1  (\w+) +(.*)$", own.output, re.MULTILINE)
+    assert told == [
+        ("failed", "1 of 31 images failed (not_found)"),
+        ("changed", "30 images present and pinned"),
+        ("converged", "30 images present and pinned"),
+    ]
+
+
 def test_a_registry_that_moves(pinned: Fleet, images: Images) -> None:
     """The images get their new names without their layers; the old names go, the images stay."""
     mirror = pinned.lab.add_registry("mirror")
