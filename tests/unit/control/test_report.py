@@ -801,8 +801,8 @@ def test_a_deviation_says_what_it_needs() -> None:
 
 def test_the_role_says_that_a_node_deviates() -> None:
     """The report knows its message by these words."""
-    role = Path(__file__).resolve().parents[3] / "roles/pin_verify/tasks/main.yml"
-    assert "\n      the node deviates (" in role.read_text()
+    role = Path(__file__).resolve().parents[3] / "roles/pin_verify/vars/main.yml"
+    assert "\n  the node deviates (" in role.read_text()
 
 
 @pytest.mark.parametrize(
