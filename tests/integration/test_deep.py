@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fleet import Fleet
+from fleet import DROP_IN, Fleet
 from lab import Node, payload
 
 Images = list[payload.PushedImage]
@@ -101,6 +101,19 @@ def test_a_truncated_file_and_a_deleted_one(deep: Fleet, images: Images) -> None
     again = run(deep)
     assert again.rc == 0
     assert set(again.changed().values()) == {0}
+
+
+def test_damage_beside_a_broken_drop_in(deep: Fleet, images: Images) -> None:
+    """What a quick look sees does not hide what a deep one would."""
+    node = deep.node("node1")
+    node.exec(["rm", files_of(node, layer_of(node, images[APART], -1))[3]])
+    node.exec(["truncate", "-s", "0", DROP_IN])
+    seen = run(deep, playbook="verify_images")
+    assert seen.rc != 0
+    kinds = {one["kind"] for one in seen.node("node1")["deviations"]}
+    assert {"file_differs", "corrupt"} <= kinds
+    assert run(deep).rc == 0
+    assert run(deep, playbook="verify_images").rc == 0
 
 
 def test_what_a_container_uses_stays(deep: Fleet, images: Images) -> None:

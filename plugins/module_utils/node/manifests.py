@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable, Mapping
 
 from ..observed.manifest import Manifest, digest_of, parse_image_config
@@ -76,13 +77,12 @@ class Manifests:
             return
         self._served[name] = text
         path = self._path(name)
-        try:
+        with contextlib.suppress(HostError):
             # A tag that has not moved serves what lies there: writing waits for the disk.
             if self._host.read(path) == text:
                 return
+        with contextlib.suppress(HostError):
             self._host.write_atomic(path, text, _MODE, f"{path}.new")
-        except HostError:
-            return
 
     def _path(self, name: str) -> str:
         repository, _at, digest = name.partition("@")

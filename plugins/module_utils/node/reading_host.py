@@ -221,7 +221,7 @@ def run_program(
 
 def program_environment() -> dict[str, str]:
     """Return the environment of programs whose messages are read: in English, and quick to start."""
-    return {**os.environ, "LC_ALL": "C", "LANGUAGE": "", **_GO}
+    return {**_GO, **os.environ, "LC_ALL": "C", "LANGUAGE": ""}
 
 
 def text_of(output: bytes | None) -> str:

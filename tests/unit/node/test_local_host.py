@@ -90,6 +90,13 @@ def test_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.argv == ("/bin/sh", "-c", script)
 
 
+def test_what_a_user_set_for_go_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours holds only where nobody chose."""
+    monkeypatch.setenv("GOGC", "50")
+    done = HOST.run(["/bin/sh", "-c", "echo $GOGC-$GOMAXPROCS"])
+    assert done.stdout == "50-1\n"
+
+
 def test_run_with_odd_bytes() -> None:
     """What is no UTF-8 is kept as escapes."""
     assert HOST.run(["/usr/bin/printf", r"\377"]).stdout == r"\xff"

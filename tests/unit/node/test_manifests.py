@@ -98,6 +98,19 @@ def test_nowhere_to_keep(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asking.manifest(APP.reference) == asking.manifest(APP.reference) == APP.text
 
 
+def test_what_cannot_be_read_there(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another user left is replaced where the folder allows it."""
+    host.files[PLACE] = APP.text
+
+    def refuse(path: str) -> None:
+        raise HostError(f"reading {path}", "permission denied")
+
+    monkeypatch.setattr(host, "read", refuse)
+    host.expect(APP.call(tag="v1"))
+    assert registry(host).digest("example.com/app:v1") == APP.digest
+    assert host.events[-1] == ("write", f"{PLACE} 644")
+
+
 BROKEN = 'Get "https://example.com/v2/": read tcp 10.0.0.2:1->10.0.0.1:443: read: connection reset'
 UPSTREAM = (
     "reading manifest v1 in example.com/app: received unexpected HTTP status: 502 Bad Gateway"
