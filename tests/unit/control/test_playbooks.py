@@ -88,6 +88,42 @@ def test_no_node_is_meant(
 
 
 @pytest.mark.parametrize(
+    ("playbook", "inventory", "said"),
+    [
+        *(
+            (
+                name,
+                None,
+                "the inventory has no host, so --limit site1 means none, and nothing was proven",
+            )
+            for name in ("pin_images", "verify_images", "unpin_images")
+        ),
+        *(
+            (name, inventory, "is done on localhost, which --limit site1 leaves out. Leave it out.")
+            for name in ("lock_images", "compare_locks")
+            for inventory in (None, INVENTORY)
+        ),
+    ],
+)
+def test_a_limit_that_leaves_no_host(
+    tmp_path: Path, playbook: str, inventory: str | None, said: str
+) -> None:
+    """Ansible ends well a play that no host is left for; ours fails, in one line."""
+    code, output = play(tmp_path, playbook, "--limit", "site1", inventory=inventory)
+    assert code != 0, output
+    assert said in output
+    assert "PLAY RECAP" not in output
+
+
+@pytest.mark.parametrize("playbook", ["lock_images", "compare_locks"])
+def test_a_limit_to_the_control_node(tmp_path: Path, playbook: str) -> None:
+    """It means what these playbooks mean."""
+    code, output = play(tmp_path, playbook, "--limit", "localhost", inventory=None)
+    assert code == 2, output
+    assert recap(output) == {"localhost"}
+
+
+@pytest.mark.parametrize(
     ("playbook", "arguments", "nodes"),
     [
         ("pin_images", ["-e", '{"target": ["site1", "site3"]}'], {"site1", "site3"}),
